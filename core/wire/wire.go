@@ -1,0 +1,192 @@
+// Package wire is the messages of Cape protocol v1: what a client and an enclave say to each
+// other, as bytes. It does no I/O and no cryptography.
+//
+// A session is: the client offers a scheme and perhaps a token as websocket subprotocols
+// ([Subprotocols]); it sends a nonce ([EncodeStart]); the enclave answers with an attestation
+// document ([DecodeAttestation]); then each binary message is a sealed request and each text
+// message its reply, in the same order ([DecodeResult]). In place of any answer the enclave may
+// say why not: the decoders return that as a [*ServerError].
+package wire
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+)
+
+// Error says how a message breaks the protocol. Reason is a stable word: "protocol.json",
+// "protocol.message" or "protocol.base64". It never holds the message's content.
+type Error struct {
+	Reason string
+	Text   string
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// ServerError is the peer's own account of a failure, the text of {"error": ...}.
+type ServerError struct {
+	Text string
+}
+
+func (e *ServerError) Error() string { return e.Text }
+
+// EncodeStart is the client's first message. The nonce, of any length, is what the attestation
+// document has to carry.
+func EncodeStart(nonce []byte) []byte {
+	return mustMarshal(map[string]any{"message": map[string]any{"nonce": nonce}})
+}
+
+// DecodeStart returns the nonce of a client's first message. Other members are ignored.
+func DecodeStart(frame []byte) ([]byte, error) {
+	message, err := decodeEnvelope(frame)
+	if err != nil {
+		return nil, err
+	}
+	nonce, ok := message["nonce"]
+	if !ok {
+		return nil, &Error{"protocol.message", "the first message has no nonce: send {\"message\":{\"nonce\":\"<base64>\"}}"}
+	}
+	return decodeBase64(nonce, "the nonce")
+}
+
+// EncodeAttestation is the enclave's answer to the first message.
+func EncodeAttestation(document []byte) []byte {
+	return mustMarshal(map[string]any{"message": map[string]any{"type": "attestation_doc", "message": document}})
+}
+
+// DecodeAttestation returns the attestation document, unverified, of the enclave's answer.
+func DecodeAttestation(frame []byte) ([]byte, error) {
+	message, err := decodeEnvelope(frame)
+	if err != nil {
+		return nil, err
+	}
+	return messageBytes(message, "attestation_doc", "the attestation document")
+}
+
+// Checksums are SHA-256 digests, 32 bytes each, of what the enclave says it ran.
+type Checksums struct {
+	Input    []byte `json:"input"`
+	Function []byte `json:"function"`
+	Output   []byte `json:"output"`
+}
+
+// Result is a reply to a sealed request. Checksums and SignedChecksums are nil where the
+// enclave sent none.
+type Result struct {
+	Output          []byte
+	Checksums       *Checksums
+	SignedChecksums []byte
+}
+
+// EncodeResult is the enclave's reply to a request.
+func EncodeResult(r Result) []byte {
+	output := r.Output
+	if output == nil {
+		output = []byte{} // the original clients fail on null
+	}
+	message := map[string]any{"type": "function_result", "message": output}
+	if r.Checksums != nil {
+		message["checksums"] = r.Checksums
+	}
+	if r.SignedChecksums != nil {
+		message["signed_checksums"] = r.SignedChecksums
+	}
+	return mustMarshal(map[string]any{"message": message})
+}
+
+// DecodeResult returns a reply. The output is what TLS alone protected: nothing in protocol v1
+// proves that the enclave made it.
+func DecodeResult(frame []byte) (Result, error) {
+	message, err := decodeEnvelope(frame)
+	if err != nil {
+		return Result{}, err
+	}
+	var result Result
+	if result.Output, err = messageBytes(message, "function_result", "the result"); err != nil {
+		return Result{}, err
+	}
+	if raw, ok := message["checksums"]; ok && !isNull(raw) {
+		if result.Checksums, err = decodeChecksums(raw); err != nil {
+			return Result{}, err
+		}
+	}
+	if raw, ok := message["signed_checksums"]; ok && !isNull(raw) {
+		if result.SignedChecksums, err = decodeBase64(raw, "the checksums' signature"); err != nil {
+			return Result{}, err
+		}
+	}
+	return result, nil
+}
+
+// EncodeError is the enclave's refusal of any message.
+func EncodeError(text string) []byte {
+	return mustMarshal(map[string]any{"error": text})
+}
+
+// messageBytes takes member "message" of a reply. The type is checked where the peer gives one:
+// an answer of another type is not the one that was asked for.
+func messageBytes(message map[string]json.RawMessage, wantType, what string) ([]byte, error) {
+	if raw, ok := message["type"]; ok && !isNull(raw) {
+		kind, err := decodeString(raw, "the reply's type")
+		if err != nil {
+			return nil, err
+		}
+		if kind != wantType {
+			return nil, &Error{"protocol.message", fmt.Sprintf("the reply is of another type than %s", wantType)}
+		}
+	}
+	raw, ok := message["message"]
+	if !ok {
+		return nil, &Error{"protocol.message", "the reply lacks " + what + ": its member \"message\" has no \"message\""}
+	}
+	return decodeBase64(raw, what)
+}
+
+func decodeChecksums(raw json.RawMessage) (*Checksums, error) {
+	members, err := decodeObject(raw, "the checksums")
+	if err != nil {
+		return nil, err
+	}
+	var sums Checksums
+	for _, member := range []struct {
+		name string
+		into *[]byte
+	}{{"input", &sums.Input}, {"function", &sums.Function}, {"output", &sums.Output}} {
+		value, ok := members[member.name]
+		if !ok {
+			return nil, &Error{"protocol.message", "the checksums lack \"" + member.name + "\""}
+		}
+		if *member.into, err = decodeBase64(value, "the checksum of the "+member.name); err != nil {
+			return nil, err
+		}
+	}
+	return &sums, nil
+}
+
+// decodeBase64 wants RFC 4648 section 4 with padding and no line breaks, which is all that the
+// protocol allows.
+func decodeBase64(raw json.RawMessage, what string) ([]byte, error) {
+	text, err := decodeString(raw, what)
+	if err != nil {
+		return nil, err
+	}
+	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\n' || text[i] == '\r' { // Go's decoder skips these
+			return nil, &Error{"protocol.base64", what + " is not base64: it has a line break"}
+		}
+	}
+	n, err := base64.StdEncoding.Strict().Decode(decoded, []byte(text))
+	if err != nil {
+		return nil, &Error{"protocol.base64", what + " is not base64 of the standard alphabet with padding"}
+	}
+	return decoded[:n], nil
+}
+
+func mustMarshal(v any) []byte {
+	frame, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // text, bytes and maps of them cannot fail
+	}
+	return frame
+}

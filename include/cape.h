@@ -1,0 +1,204 @@
+/*
+ * libcape: call code that runs inside a trusted execution environment, and know which
+ * code answered. This header is the whole C interface; the library exports nothing else.
+ *
+ * Start here:
+ *
+ *     cape_handle conn = 0;
+ *     cape_buf output = {0};
+ *     cape_error err = CAPE_ERROR_INIT;
+ *     if (cape_connect(options, strlen(options), &conn, NULL, &err) != CAPE_OK ||
+ *         cape_invoke(conn, input, input_len, &output, &err) != CAPE_OK) {
+ *         fprintf(stderr, "%s: %s\n", err.reason, err.message);
+ *     }
+ *     cape_buf_free(&output);
+ *     cape_close(conn, NULL);
+ *
+ * Conventions, which hold for every function:
+ *
+ *   Result     int32_t: CAPE_OK (0), or a negative CAPE_E_* code. Codes are never renumbered.
+ *   Errors     The last parameter, cape_error *err, may be NULL. It is cleared on success.
+ *              There is no errno-like "last error": the answer is in the caller's struct.
+ *   Inputs     Borrowed for the length of the call, never kept, never modified. A length is in
+ *              bytes; text is UTF-8 and need not end in NUL. A pointer may be NULL where its
+ *              length is 0.
+ *   Outputs    Zeroed on failure, with one exception: the report of cape_connect.
+ *   cape_buf   Memory of the library, which the caller hands back with cape_buf_free.
+ *   Threads    Any thread may call any function at any time, with any handle.
+ *   Fork       A process that loads the library and then forks may go on calling it in the
+ *              parent. In the child every function except cape_buf_free answers CAPE_E_FORKED.
+ *   Waiting    Every call ends by its deadline: "timeout_ms" of the options, 30 s by default.
+ *   Streams    The library never writes to standard output or standard error, installs no
+ *              signal handlers of its own beside those of the Go runtime, and never exits.
+ */
+#ifndef CAPE_H
+#define CAPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of the library that this header belongs to. A program built against 1.x runs
+ * with every later 1.y. */
+#define CAPE_VERSION_MAJOR 1
+#define CAPE_VERSION_MINOR 0
+#define CAPE_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define CAPE_API __attribute__((visibility("default")))
+#else
+#define CAPE_API
+#endif
+
+/* Result codes. The reason in cape_error says more, as a stable word such as
+ * "chain.expired"; the README lists the reasons under each code. */
+#define CAPE_OK 0
+#define CAPE_E_ARGUMENT (-1)    /* a parameter or an option is not usable; nothing was sent */
+#define CAPE_E_HANDLE (-2)      /* the handle is not open, or of another kind */
+#define CAPE_E_CONNECT (-3)     /* no session: name, route, refused, or the enclave said no */
+#define CAPE_E_TLS (-4)         /* the server's certificate or the TLS handshake failed */
+#define CAPE_E_AUTH (-5)        /* the token was refused */
+#define CAPE_E_ATTESTATION (-6) /* the attestation document does not prove an enclave */
+#define CAPE_E_POLICY (-7)      /* a genuine enclave, but not one that the policy accepts */
+#define CAPE_E_PROTOCOL (-8)    /* the server sent what the protocol does not allow */
+#define CAPE_E_FUNCTION (-9)    /* the function, or the enclave, answered with an error */
+#define CAPE_E_TIMEOUT (-10)    /* the deadline passed */
+#define CAPE_E_CANCELLED (-11)  /* the caller cancelled */
+#define CAPE_E_CLOSED (-12)     /* the connection is closed or was lost */
+#define CAPE_E_LIMIT (-13)      /* a size or a count is over its limit */
+#define CAPE_E_MEMORY (-14)     /* memory for a result could not be had */
+#define CAPE_E_FORKED (-15)     /* called in a child of the process that loaded the library */
+#define CAPE_E_PANIC (-16)      /* a defect in the library; the handle is unusable, others work */
+
+/* A connection or a local enclave. 0 is never a valid handle; every handle is below 2^53. */
+typedef uint64_t cape_handle;
+
+/* Bytes that the library allocated. {NULL, 0} is an empty one. */
+typedef struct cape_buf {
+    uint8_t *data;
+    size_t len;
+} cape_buf;
+
+/* An error, in memory of the caller. Set size to sizeof(cape_error) before the call, as
+ * CAPE_ERROR_INIT does; 0 stands for the size in version 1.0. The library writes no further
+ * than size. reason and message are UTF-8, end in NUL, are one line, and hold no payload, key
+ * or token; a message that is too long is cut between two characters. */
+typedef struct cape_error {
+    uint32_t size;
+    int32_t code;
+    char reason[64];
+    char message[512];
+} cape_error;
+
+#define CAPE_ERROR_INIT {(uint32_t)sizeof(cape_error), 0, {0}, {0}}
+
+/* The version of the library that is loaded. Each of the three pointers may be NULL. */
+CAPE_API int32_t cape_version(uint32_t *major, uint32_t *minor, uint32_t *patch,
+                              cape_error *err);
+
+/* Wipes and frees *buf, and makes it empty. Does nothing for NULL or an empty one. It needs
+ * no Go code, so a forked child may call it too. Always CAPE_OK. */
+CAPE_API int32_t cape_buf_free(cape_buf *buf);
+
+/* Dials an enclave, verifies its attestation document with a fresh nonce, and opens a
+ * session with one function.
+ *
+ * options is one JSON object. Unknown and duplicate names are refused.
+ *
+ *   "url"                text, required: wss://host[:port] (https:// means the same), or
+ *                        ws:// to a loopback address
+ *   "function"           text, required: an id of 22 characters, or "user/name"
+ *   "policy"             required: which enclaves are accepted. "any", or an object of
+ *                          "pcrs"              {"0": ["hex", ...], ...}: each index named must
+ *                                              be present and equal to one of its values
+ *                          "function_checksum" 64 hex digits: SHA-256 of the function's zip
+ *                          "max_age_ms"        refuse a document that is older
+ *                          "future_skew_ms"    how far ahead of the local clock a document may
+ *                                              be stamped; 5000 by default
+ *                          "allow_debug"       true accepts an enclave in debug mode
+ *                          "any"               true pins nothing, as the text "any"
+ *                        An object that pins nothing is refused, unless "any" is true.
+ *   "token"              text: the credential, sent as the second subprotocol
+ *   "token_type"         "access" (the default) or "function"
+ *   "attestation_roots"  PEM: trust these roots in place of the embedded AWS Nitro root
+ *   "tls_ca"             PEM: trust these authorities for TLS in place of the system's
+ *   "insecure_ws"        true permits ws:// to a host that is not loopback. Results are then
+ *                        readable and forgeable on the way.
+ *   "proxy"              http://host[:port] of a CONNECT proxy; the environment is not read
+ *   "timeout_ms"         deadline for connecting, and for each call on the connection; 0 or
+ *                        absent: 30000
+ *
+ * report, which may be NULL, receives the attestation report as JSON: on success, and also on
+ * failure when a document was examined (CAPE_E_ATTESTATION, CAPE_E_POLICY). Free it with
+ * cape_buf_free in both cases. */
+CAPE_API int32_t cape_connect(const char *options, size_t options_len, cape_handle *conn,
+                              cape_buf *report, cape_error *err);
+
+/* Seals input to the key that the attestation proved (HPKE, RFC 9180 base mode), sends it, and
+ * waits for the function's result. input may have any content and up to 64 MiB; an empty
+ * result is {NULL, 0}. Calls on one connection may run in parallel; results come in the
+ * order of the calls, each to its own caller.
+ *
+ * CAPE_E_FUNCTION: the function raised; the message is the enclave's text, and the connection
+ * goes on. CAPE_E_TIMEOUT and CAPE_E_CLOSED: the reason says whether the request had left
+ * ("timeout.not_sent", "timeout.outcome_unknown"); the library never sends one twice. */
+CAPE_API int32_t cape_invoke(cape_handle conn, const uint8_t *input, size_t input_len,
+                             cape_buf *output, cape_error *err);
+
+/* Closes a connection or ends a local enclave, and wakes the calls that wait on it with
+ * CAPE_E_CLOSED. Never blocks. Closing 0 is CAPE_OK; closing a handle that is not open is
+ * CAPE_E_HANDLE and changes nothing. */
+CAPE_API int32_t cape_close(cape_handle handle, cape_error *err);
+
+/* Encodes the arguments of a call with serdio, for programs that have no MessagePack. json is
+ * {"args": [...], "kwargs": {...}}; both may be absent. A number with a fraction or an exponent
+ * becomes a 64-bit float, any other an integer (-2^63 to 2^64-1). What JSON cannot say
+ * (bytes, tuples, sets, complex numbers) has no form here. */
+CAPE_API int32_t cape_serdio_encode(const char *json, size_t json_len, cape_buf *output,
+                                    cape_error *err);
+
+/* Decodes a serdio result into JSON: one value as itself, several as an array, none as an
+ * empty array. A tuple becomes an array, a float always has a fraction or an exponent.
+ * Bytes, sets, complex numbers, extensions, map keys that are not text, NaN and infinities are
+ * CAPE_E_PROTOCOL with reason "serdio.not_json". */
+CAPE_API int32_t cape_serdio_decode(const uint8_t *data, size_t data_len, cape_buf *json,
+                                    cape_error *err);
+
+/* Starts a local enclave inside this process, on a loopback address: the enclave's side of the
+ * protocol with a simulated security module and a fresh attestation root. It isolates nothing
+ * from this machine; only callers who name its root trust it.
+ *
+ * options is one JSON object. Unknown and duplicate names are refused.
+ *
+ *   "functions"          array of folders, each with an app.py; the function of a folder
+ *                        named echo is "local/echo"
+ *   "python"             interpreter that runs them: a path, or a name to look up in PATH;
+ *                        "python3" by default
+ *   "listen"             host:port; "127.0.0.1:0" by default
+ *   "tls"                true serves wss:// under an authority of its own
+ *   "log"                path of a file to which the enclave's log is appended, with what
+ *                        functions print and their tracebacks
+ *   "faults"             array of names, for tests: see cape_enclave_set_faults
+ *   "idle_timeout_ms"    close a session without traffic after this; 60000 by default */
+CAPE_API int32_t cape_enclave_start(const char *options, size_t options_len,
+                                    cape_handle *enclave, cape_error *err);
+
+/* What a client needs to know of a local enclave, as JSON: {"url": ..., "attestation_root":
+ * PEM, "tls_ca": PEM (with "tls"), "functions": [{"id", "name", "checksum"}, ...],
+ * "pcrs": {"0": hex, ...}}. */
+CAPE_API int32_t cape_enclave_info(cape_handle enclave, cape_buf *info, cape_error *err);
+
+/* Makes a local enclave misbehave from now on, so that a program can test how it takes errors.
+ * faults is a JSON array of names, such as ["expired_leaf"]; an empty array ends all faults.
+ * An unknown name is CAPE_E_ARGUMENT, and its message lists the known ones. */
+CAPE_API int32_t cape_enclave_set_faults(cape_handle enclave, const char *faults,
+                                         size_t faults_len, cape_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
