@@ -1,0 +1,141 @@
+package capelib
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode"
+
+	"github.com/libcape/libcape/core/attest"
+	"github.com/libcape/libcape/core/serdio"
+	"github.com/libcape/libcape/core/transport"
+	"github.com/libcape/libcape/core/wire"
+)
+
+// Code is the class of an error, the same number in every language; cape.h documents each.
+type Code int32
+
+// The codes of cape.h.
+const (
+	CodeArgument    Code = -1
+	CodeHandle      Code = -2
+	CodeConnect     Code = -3
+	CodeTLS         Code = -4
+	CodeAuth        Code = -5
+	CodeAttestation Code = -6
+	CodePolicy      Code = -7
+	CodeProtocol    Code = -8
+	CodeFunction    Code = -9
+	CodeTimeout     Code = -10
+	CodeCancelled   Code = -11
+	CodeClosed      Code = -12
+	CodeLimit       Code = -13
+	CodeMemory      Code = -14
+	CodeForked      Code = -15
+	CodePanic       Code = -16
+)
+
+// codes gives the code for the first word of a reason. What is not listed is a step of the
+// verification, such as "chain" or "cose".
+var codes = map[string]Code{
+	"argument": CodeArgument, "handle": CodeHandle, "connect": CodeConnect, "tls": CodeTLS,
+	"auth": CodeAuth, "policy": CodePolicy, "protocol": CodeProtocol, "serdio": CodeProtocol,
+	"function": CodeFunction, "timeout": CodeTimeout, "cancelled": CodeCancelled,
+	"closed": CodeClosed, "limit": CodeLimit, "memory": CodeMemory, "forked": CodeForked,
+	"panic": CodePanic,
+}
+
+// Error is every error of this library.
+type Error struct {
+	Code    Code
+	Reason  string  // a stable word that says more than the code, such as "chain.expired"
+	Message string  // one line: what happened, to what, and what to do
+	Report  *Report // of the verification, where one took place; otherwise nil
+	cause   error
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap gives what the network or the parser said, where anything did.
+func (e *Error) Unwrap() error { return e.cause }
+
+// NewError makes an error of this library from its reason, whose first word decides the code.
+func NewError(reason, message string) *Error {
+	first, _, _ := strings.Cut(reason, ".")
+	code, ok := codes[first]
+	if !ok {
+		code = CodeAttestation
+	}
+	return &Error{Code: code, Reason: reason, Message: printable(message)}
+}
+
+// AsError gives any error of this library as an [*Error], and nil for nil. An error that is
+// none of ours is reported as a defect.
+func AsError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var (
+		own       *Error
+		verified  *attest.Error
+		network   *transport.Error
+		message   *wire.Error
+		said      *wire.ServerError
+		arguments *serdio.Error
+		result    *Error
+	)
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &verified):
+		result = NewError(verified.Reason, verified.Error())
+	case errors.As(err, &network):
+		result = NewError(network.Reason, network.Error())
+	case errors.As(err, &message):
+		result = NewError(message.Reason, message.Error())
+	case errors.As(err, &said):
+		result = NewError("function.error", said.Text)
+	case errors.As(err, &arguments):
+		result = NewError(arguments.Reason, arguments.Error())
+	default:
+		if reasoned, ok := asReasoned(err); ok {
+			result = NewError(reasoned, err.Error())
+		} else {
+			result = NewError("panic.unexpected", "an error without a reason, which is a defect of the library: "+err.Error())
+		}
+	}
+	result.cause = err
+	return result
+}
+
+// asReasoned recognises the errors of packages that this one does not import.
+func asReasoned(err error) (string, bool) {
+	var reasoned interface{ ErrorReason() string }
+	if errors.As(err, &reasoned) {
+		return reasoned.ErrorReason(), true
+	}
+	return "", false
+}
+
+// waitError says that ctx ended a wait, and whether a request may have run.
+func waitError(ctx context.Context, sent bool) *Error {
+	word, happened := "timeout", "the deadline passed"
+	if errors.Is(ctx.Err(), context.Canceled) {
+		word, happened = "cancelled", "the call was cancelled"
+	}
+	if sent {
+		return NewError(word+".outcome_unknown", happened+" after the request was sent: the function may have run")
+	}
+	return NewError(word+".not_sent", happened+" before the request was sent: it can be repeated safely")
+}
+
+// printable makes a text that a peer may have chosen fit for a terminal and a log: one line,
+// without control characters.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}

@@ -1,0 +1,139 @@
+// Package transport carries messages over a websocket (RFC 6455), for both sides of a session.
+//
+// [Dial] opens the client's side and [Accept] the enclave's. Both give a [Conn] with the same
+// bounds: a message that is larger than the read limit is refused before it is held in memory,
+// compression is never negotiated (a read limit does not bound what it expands to), and a write
+// to a dead peer is an error, never a signal. Nothing here reads the environment.
+package transport
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// Kind tells the two kinds of messages apart. The protocol fixes which one each step uses.
+type Kind int
+
+// The kinds of messages.
+const (
+	Text Kind = iota + 1
+	Binary
+)
+
+const (
+	bufferSize = 64 << 10         // of a frame that is written; larger messages go out in fragments
+	closeWait  = time.Second      // how long a close frame may take to leave
+	pongWait   = 10 * time.Second // how long the answer to a ping may wait behind other writes
+)
+
+// Conn is an open websocket. One goroutine may Read while any number of others Write, Ping and
+// Close. Nothing is read, and so no ping answered, unless somebody is in Read.
+type Conn struct {
+	socket  *websocket.Conn
+	network *quietConn
+	writing chan struct{} // holds one token: the right to write a message
+	closed  atomic.Bool
+}
+
+func newConn(socket *websocket.Conn, network *quietConn, readLimit int64) *Conn {
+	socket.SetReadLimit(readLimit)
+	socket.SetPingHandler(func(data string) error {
+		err := socket.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(pongWait))
+		if errors.Is(err, websocket.ErrCloseSent) {
+			return nil
+		}
+		return err
+	})
+	return &Conn{socket: socket, network: network, writing: make(chan struct{}, 1)}
+}
+
+// Read returns the next message. The slice is the caller's. After an error, which is an
+// [*Error], every further call fails too.
+func (c *Conn) Read() (Kind, []byte, error) {
+	kind, data, err := c.socket.ReadMessage()
+	if err != nil {
+		return 0, nil, c.readError(err)
+	}
+	if kind == websocket.BinaryMessage {
+		return Binary, data, nil
+	}
+	return Text, data, nil
+}
+
+// Write sends one message. It waits for other writers and for the peer until deadline; the zero
+// time waits without end. When the deadline passes with a message half sent, the connection is
+// of no more use. data is only read.
+func (c *Conn) Write(kind Kind, data []byte, deadline time.Time) error {
+	if err := c.lockWriting(deadline); err != nil {
+		return err
+	}
+	defer func() { <-c.writing }()
+	if err := c.socket.SetWriteDeadline(deadline); err != nil {
+		return c.writeError(err)
+	}
+	messageType := websocket.TextMessage
+	if kind == Binary {
+		messageType = websocket.BinaryMessage
+	}
+	if err := c.socket.WriteMessage(messageType, data); err != nil {
+		return c.writeError(err)
+	}
+	return nil
+}
+
+func (c *Conn) lockWriting(deadline time.Time) error {
+	select {
+	case c.writing <- struct{}{}:
+		return nil
+	default:
+	}
+	var expired <-chan time.Time
+	if !deadline.IsZero() {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case c.writing <- struct{}{}:
+		return nil
+	case <-expired:
+		return &Error{Reason: "timeout.write", Text: "the connection was busy with other messages until the deadline"}
+	}
+}
+
+// Ping asks the peer for a sign of life, which Heard tells of. It may be called while a message
+// is being written, and goes out between two of its fragments.
+func (c *Conn) Ping(deadline time.Time) error {
+	if err := c.socket.WriteControl(websocket.PingMessage, nil, deadline); err != nil {
+		return c.writeError(err)
+	}
+	return nil
+}
+
+// SetReadLimit changes how many bytes a message may have, from the next one on. It may not be
+// called while another goroutine is in Read.
+func (c *Conn) SetReadLimit(bytes int64) { c.socket.SetReadLimit(bytes) }
+
+// Heard is when the last byte arrived from the peer.
+func (c *Conn) Heard() time.Time { return time.Unix(0, c.network.heard.Load()) }
+
+// CloseWith tells the peer why (RFC 6455 section 7.4: code 1000 is a normal end; text at most
+// 123 bytes) and closes. It takes at most about a second.
+func (c *Conn) CloseWith(code int, text string) {
+	_ = c.socket.WriteControl(websocket.CloseMessage,
+		websocket.FormatCloseMessage(code, text), time.Now().Add(closeWait))
+	_ = c.Close()
+}
+
+// Close drops the connection at once and wakes Read and Write. It may be called more than once.
+func (c *Conn) Close() error {
+	c.closed.Store(true)
+	return c.network.Close()
+}
+
+// NetConn is the connection below, for tests that break it in ways that this type cannot.
+func (c *Conn) NetConn() net.Conn { return c.network }
