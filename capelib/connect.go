@@ -131,4 +131,3 @@ func (o Options) connectError(t *target, err error) *Error {
 	failure.cause = err
 	return &failure
 }
-

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libcape/libcape/core/enclave"
+)
+
+// enclaveFlags are those of 'cape enclave'.
+type enclaveFlags struct {
+	listen string
+	tls    bool
+	python string
+	faults []string
+}
+
+func newEnclaveCommand() *cobra.Command {
+	var flags enclaveFlags
+	command := &cobra.Command{
+		Use:   "enclave DIR...",
+		Short: "Run a local enclave that serves functions from folders",
+		Long: `Enclave serves each folder, which has an app.py with a cape_handler, as local/<folder name>.
+
+It speaks the whole protocol, with a simulated security module and an attestation root that is
+fresh on each start. Nothing isolates it from this machine: it is for developing and testing,
+and only clients that are given its root trust it.
+
+When it is ready it prints one line of JSON on standard output: "url", "attestation_root" and,
+with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "functions" and
+"pcrs". Logs go to standard error. SIGINT and SIGTERM end it.`,
+		Example: `  cape enclave ./echo
+  cape enclave --tls --python venv/bin/python ./echo ./pythagorean`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return flags.serve(command.Context(), args)
+		},
+	}
+	f := command.Flags()
+	f.StringVar(&flags.listen, "listen", "127.0.0.1:0", "`HOST:PORT` to listen on; port 0 takes a free one")
+	f.BoolVar(&flags.tls, "tls", false, "serve wss:// under an authority of its own")
+	f.StringVar(&flags.python, "python", "python3", "`INTERPRETER` that runs the functions: a path, or a name in PATH")
+	f.StringArrayVar(&flags.faults, "fault", nil, "misbehave as `NAME` says, to test clients; an unknown name lists the known ones")
+	return command
+}
+
+func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
+	options := enclave.Options{
+		Listen: flags.listen, TLS: flags.tls,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
+	python, err := exec.LookPath(flags.python)
+	if err == nil {
+		python, err = filepath.Abs(python)
+	}
+	if err != nil {
+		return usagef("no Python interpreter: %v: name one with --python", err)
+	}
+	options.Python = python
+	for _, folder := range folders {
+		options.Functions = append(options.Functions, enclave.Function{Folder: folder})
+	}
+	for _, name := range flags.faults {
+		fault, err := enclave.ParseFault(name)
+		if err != nil {
+			return usageError{err}
+		}
+		options.Faults = append(options.Faults, fault)
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	server, err := enclave.Start(options)
+	if err != nil {
+		return usageError{err}
+	}
+	defer server.Close()
+	folder, err := os.MkdirTemp("", "cape-enclave-")
+	if err != nil {
+		return usageError{err}
+	}
+	defer os.RemoveAll(folder)
+	line, err := readyLine(server.Info(), folder)
+	if err != nil {
+		return usageError{err}
+	}
+	if _, err := fmt.Println(line); err != nil {
+		return usagef("standard output cannot be written: %v", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// readyLine describes the enclave in JSON, with its certificates written to files in folder.
+func readyLine(info enclave.Info, folder string) (string, error) {
+	described, err := json.Marshal(info)
+	if err != nil {
+		return "", err
+	}
+	var line struct {
+		URL             string            `json:"url"`
+		AttestationRoot string            `json:"attestation_root"`
+		TLSCA           string            `json:"tls_ca,omitempty"`
+		Functions       json.RawMessage   `json:"functions"`
+		PCRs            map[string]string `json:"pcrs"`
+	}
+	if err := json.Unmarshal(described, &line); err != nil {
+		return "", err
+	}
+	line.AttestationRoot = filepath.Join(folder, "attestation-root.pem")
+	if err := os.WriteFile(line.AttestationRoot, info.AttestationRoot, 0o644); err != nil {
+		return "", err
+	}
+	if len(info.TLSCA) > 0 {
+		line.TLSCA = filepath.Join(folder, "tls-ca.pem")
+		if err := os.WriteFile(line.TLSCA, info.TLSCA, 0o644); err != nil {
+			return "", err
+		}
+	}
+	encoded, err := json.Marshal(line)
+	return string(encoded), err
+}
