@@ -1,0 +1,78 @@
+package main
+
+/*
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/libcape/libcape/capelib"
+)
+
+//export cape_go_connect
+func cape_go_connect(options *C.cape_text, length C.size_t, conn *C.cape_handle, report *C.cape_buf, failure *C.cape_error) C.int32_t {
+	return attempt(failure, func() error {
+		parsed, err := capelib.ParseOptions(borrow(options, length))
+		if err != nil {
+			return err
+		}
+		session, err := capelib.Connect(context.Background(), parsed)
+		if err != nil {
+			if examined := capelib.AsError(err).Report; examined != nil {
+				_ = giveReport(report, examined) // the refusal is what matters
+			}
+			return err
+		}
+		if err := giveReport(report, session.Report()); err != nil {
+			session.Close()
+			return err
+		}
+		handle, err := handles.add(connection, session)
+		if err != nil {
+			session.Close()
+			C.cape_buf_free(report)
+			return err
+		}
+		*conn = C.cape_handle(handle)
+		return nil
+	})
+}
+
+// giveReport writes an attestation report as JSON, if the caller wants it.
+func giveReport(into *C.cape_buf, report *capelib.Report) error {
+	if into == nil || report == nil {
+		return nil
+	}
+	encoded, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	return give(into, encoded)
+}
+
+//export cape_go_invoke
+func cape_go_invoke(conn C.cape_handle, input *C.cape_bytes, length C.size_t, output *C.cape_buf, failure *C.cape_error) C.int32_t {
+	return with(conn, connection, failure, func(session *capelib.Conn) error {
+		result, err := session.Invoke(context.Background(), borrow(input, length))
+		if err != nil {
+			return err
+		}
+		defer clear(result)
+		return give(output, result)
+	})
+}
+
+//export cape_go_close
+func cape_go_close(handle C.cape_handle, failure *C.cape_error) C.int32_t {
+	return attempt(failure, func() error {
+		entry, err := handles.remove(uint64(handle))
+		if err != nil {
+			return err
+		}
+		_ = entry.object.Close() // closed is closed, whatever the peer made of it
+		return nil
+	})
+}

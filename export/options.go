@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/libcape/libcape/capelib"
+	"github.com/libcape/libcape/core/attest"
+	"github.com/libcape/libcape/core/enclave"
+)
+
+// enclaveOptions are the options of cape_enclave_start; cape.h documents each.
+type enclaveOptions struct {
+	Functions     []string `json:"functions"`
+	Python        string   `json:"python"`
+	Listen        string   `json:"listen"`
+	TLS           bool     `json:"tls"`
+	Log           string   `json:"log"`
+	Faults        []string `json:"faults"`
+	IdleTimeoutMS uint32   `json:"idle_timeout_ms"`
+}
+
+// loggedEnclave is a local enclave and the file that its log goes to.
+type loggedEnclave struct {
+	*enclave.Enclave
+	log io.Closer
+}
+
+// Close ends the enclave and its log.
+func (e *loggedEnclave) Close() error {
+	return errors.Join(e.Enclave.Close(), e.log.Close())
+}
+
+// startEnclave starts a local enclave by its options in JSON.
+func startEnclave(options []byte) (*loggedEnclave, error) {
+	var parsed enclaveOptions
+	if err := decode(options, &parsed, "the options"); err != nil {
+		return nil, err
+	}
+	faults, err := parseFaults(parsed.Faults)
+	if err != nil {
+		return nil, err
+	}
+	python, err := findPython(parsed.Python)
+	if err != nil {
+		return nil, err
+	}
+	log, err := openLog(parsed.Log)
+	if err != nil {
+		return nil, err
+	}
+	functions := make([]enclave.Function, len(parsed.Functions))
+	for i, folder := range parsed.Functions {
+		functions[i].Folder = folder
+	}
+	started, err := enclave.Start(enclave.Options{
+		Listen: parsed.Listen, TLS: parsed.TLS, Functions: functions, Python: python, Faults: faults,
+		Log:         slog.New(slog.NewTextHandler(log, nil)),
+		IdleTimeout: time.Duration(parsed.IdleTimeoutMS) * time.Millisecond,
+	})
+	if err != nil {
+		log.Close()
+		return nil, err
+	}
+	return &loggedEnclave{started, log}, nil
+}
+
+// decode reads JSON strictly: no unknown, repeated or differently spelt names.
+func decode(text []byte, into any, what string) error {
+	if err := attest.DecodeJSON(text, into); err != nil {
+		return capelib.NewError("argument.options", what+" are not usable: "+err.Error())
+	}
+	return nil
+}
+
+// findPython gives the absolute path of an interpreter: a name without a slash is looked up in
+// PATH, which is this side's to read, since the core never reads the environment.
+func findPython(python string) (string, error) {
+	if python == "" {
+		python = "python3"
+	}
+	if !strings.ContainsRune(python, filepath.Separator) {
+		found, err := exec.LookPath(python)
+		if err != nil {
+			return "", capelib.NewError("argument.options", "no "+python+" is in PATH: install it, or give its path as \"python\"")
+		}
+		python = found
+	}
+	absolute, err := filepath.Abs(python)
+	if err != nil {
+		return "", capelib.NewError("argument.options", "the path of \"python\" cannot be completed: give an absolute one")
+	}
+	return absolute, nil
+}
+
+// openLog opens a file to append to. Without one the log goes nowhere, never to standard error.
+func openLog(path string) (io.WriteCloser, error) {
+	if path == "" {
+		return nowhere{}, nil
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, capelib.NewError("argument.options", "the log cannot be opened ("+err.Error()+"): give the path of a file that can be written")
+	}
+	return file, nil
+}
+
+// nowhere is a log that nobody reads.
+type nowhere struct{}
+
+func (nowhere) Write(text []byte) (int, error) { return len(text), nil }
+func (nowhere) Close() error                   { return nil }
