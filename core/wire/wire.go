@@ -42,7 +42,7 @@ func DecodeStart(frame []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	nonce, ok := message["nonce"]
+	nonce, ok := message.get("nonce")
 	if !ok {
 		return nil, &Error{"protocol.message", "the first message has no nonce: send {\"message\":{\"nonce\":\"<base64>\"}}"}
 	}
@@ -105,12 +105,12 @@ func DecodeResult(frame []byte) (Result, error) {
 	if result.Output, err = messageBytes(message, "function_result", "the result"); err != nil {
 		return Result{}, err
 	}
-	if raw, ok := message["checksums"]; ok && !isNull(raw) {
+	if raw, ok := message.get("checksums"); ok {
 		if result.Checksums, err = decodeChecksums(raw); err != nil {
 			return Result{}, err
 		}
 	}
-	if raw, ok := message["signed_checksums"]; ok && !isNull(raw) {
+	if raw, ok := message.get("signed_checksums"); ok {
 		if result.SignedChecksums, err = decodeBase64(raw, "the checksums' signature"); err != nil {
 			return Result{}, err
 		}
@@ -125,8 +125,8 @@ func EncodeError(text string) []byte {
 
 // messageBytes takes member "message" of a reply. The type is checked where the peer gives one:
 // an answer of another type is not the one that was asked for.
-func messageBytes(message map[string]json.RawMessage, wantType, what string) ([]byte, error) {
-	if raw, ok := message["type"]; ok && !isNull(raw) {
+func messageBytes(message object, wantType, what string) ([]byte, error) {
+	if raw, ok := message.get("type"); ok {
 		kind, err := decodeString(raw, "the reply's type")
 		if err != nil {
 			return nil, err
@@ -135,14 +135,14 @@ func messageBytes(message map[string]json.RawMessage, wantType, what string) ([]
 			return nil, &Error{"protocol.message", fmt.Sprintf("the reply is of another type than %s", wantType)}
 		}
 	}
-	raw, ok := message["message"]
+	raw, ok := message.get("message")
 	if !ok {
 		return nil, &Error{"protocol.message", "the reply lacks " + what + ": its member \"message\" has no \"message\""}
 	}
 	return decodeBase64(raw, what)
 }
 
-func decodeChecksums(raw json.RawMessage) (*Checksums, error) {
+func decodeChecksums(raw []byte) (*Checksums, error) {
 	members, err := decodeObject(raw, "the checksums")
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func decodeChecksums(raw json.RawMessage) (*Checksums, error) {
 		name string
 		into *[]byte
 	}{{"input", &sums.Input}, {"function", &sums.Function}, {"output", &sums.Output}} {
-		value, ok := members[member.name]
+		value, ok := members.get(member.name)
 		if !ok {
 			return nil, &Error{"protocol.message", "the checksums lack \"" + member.name + "\""}
 		}
@@ -165,18 +165,16 @@ func decodeChecksums(raw json.RawMessage) (*Checksums, error) {
 
 // decodeBase64 wants RFC 4648 section 4 with padding and no line breaks, which is all that the
 // protocol allows.
-func decodeBase64(raw json.RawMessage, what string) ([]byte, error) {
-	text, err := decodeString(raw, what)
-	if err != nil {
-		return nil, err
+func decodeBase64(raw []byte, what string) ([]byte, error) {
+	if raw[0] != '"' {
+		return nil, &Error{"protocol.message", what + " is not a JSON string"}
+	}
+	text := unquote(raw)
+	if hasLineBreak(text) {
+		return nil, &Error{"protocol.base64", what + " is not base64: it has a line break"}
 	}
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	for i := 0; i < len(text); i++ {
-		if text[i] == '\n' || text[i] == '\r' { // Go's decoder skips these
-			return nil, &Error{"protocol.base64", what + " is not base64: it has a line break"}
-		}
-	}
-	n, err := base64.StdEncoding.Strict().Decode(decoded, []byte(text))
+	n, err := base64.StdEncoding.Strict().Decode(decoded, text)
 	if err != nil {
 		return nil, &Error{"protocol.base64", what + " is not base64 of the standard alphabet with padding"}
 	}

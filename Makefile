@@ -1,0 +1,105 @@
+# make help lists the targets.
+
+# Which tools to build with; each can be set on the command line.
+GO      ?= go
+PYTHON  ?= python3
+NPM     ?= npm
+CC      ?= cc
+CXX     ?= c++
+
+VERSION := $(shell awk '/^\#define CAPE_VERSION_(MAJOR|MINOR|PATCH) /{printf "%s%s", s, $$3; s="."}' include/cape.h)
+MAJOR   := $(word 1,$(subst ., ,$(VERSION)))
+VENV    := build/venv
+NODE    := bindings/node
+
+# The library shows exactly the functions of cape.h. pthread_getattr_np is wrapped because the Go
+# runtime asks it on calls from foreign stacks, and it reads /proc/self/maps each time.
+LIBRARY_LINK := -Wl,--version-script=$(CURDIR)/export/libcape.map -Wl,-soname,libcape.so.$(MAJOR) \
+	-Wl,-z,now -Wl,--wrap=pthread_getattr_np
+GOFLAGS_BUILD := -trimpath
+
+.DEFAULT_GOAL := help
+.PHONY: help build bindings demo test check test-go test-python test-node fuzz clean always
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+build: build/libcape.so build/cape ## the library and the command line, in build/
+
+build/libcape.so: always
+	CGO_ENABLED=1 $(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared \
+		-ldflags '-s -w -extldflags "$(LIBRARY_LINK)"' -o $@ ./export
+	@rm -f build/libcape.h
+	@ln -sf libcape.so build/libcape.so.$(MAJOR)
+
+build/cape: always
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./capelib/cmd/cape
+
+bindings: $(VENV)/.ready $(NODE)/dist/.ready ## the Python environment build/venv, and the Node package compiled
+
+$(VENV)/.ready: bindings/python/pyproject.toml bindings/python/requirements-dev.txt include/cape.h
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bindings/python/requirements-dev.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e bindings/python
+	@touch $@
+
+$(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
+	cd $(NODE) && $(NPM) ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(wildcard $(NODE)/src/*.ts) $(NODE)/tsconfig.json
+	cd $(NODE) && $(NPM) run --silent build
+	@touch $@
+
+build/demo-c: build/libcape.so include/cape.h $(wildcard tests/c/example*.c tests/c/*.h)
+	$(CC) -std=c11 -Wall -Wextra -Werror -O2 -Iinclude -o $@ tests/c/example.c -Lbuild -lcape -Wl,-rpath,'$$ORIGIN'
+
+build/demo-cpp: build/libcape.so include/cape.h $(wildcard tests/cpp/*.cpp tests/c/*.h)
+	$(CXX) -std=c++17 -Wall -Wextra -Werror -O2 -Iinclude -o $@ tests/cpp/example.cpp -Lbuild -lcape -Wl,-rpath,'$$ORIGIN'
+
+build/demo-go: always
+	$(GO) build -o $@ ./tests/go
+
+demo: build bindings build/demo-c build/demo-cpp build/demo-go ## start a local enclave and call it from C, C++, Go, Python and Node
+	@$(GO) run ./tests/demo
+
+test: test-go test-python test-node ## every suite
+
+test-go: build bindings build/demo-c build/demo-cpp build/demo-go
+	$(GO) test -timeout 9m ./...
+
+test-python: build bindings
+	$(VENV)/bin/python -m pytest -q bindings/python/tests
+
+test-node: build bindings
+	cd $(NODE) && $(NPM) test --silent
+
+STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+check: bindings ## format, vet, staticcheck, types, and that the other platforms compile
+	@unformatted="$$(gofmt -l core capelib export include tests)"; \
+		if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on: $$unformatted" >&2; exit 1; fi
+	$(GO) build ./...
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) build ./core/... ./capelib/...
+	GOOS=windows CGO_ENABLED=0 $(GO) build ./core/... ./capelib/...
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./core/... ./capelib/...
+	$(GO) test ./tests/layout
+	cd bindings/python && ../../$(VENV)/bin/python -m mypy --strict pycape serdio
+	cd $(NODE) && $(NPM) run --silent check
+
+FUZZTIME ?= 30s
+
+fuzz: ## every fuzz target, FUZZTIME each (30s)
+	@set -e; for package in $$($(GO) list ./core/... ./capelib/...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+clean: ## remove what was built
+	rm -rf build $(NODE)/dist $(NODE)/node_modules
+
+always:

@@ -1,0 +1,190 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// maxDepth bounds nesting in a peer's JSON. Protocol messages nest three deep.
+const maxDepth = 16
+
+// scanner walks JSON (RFC 8259) in place: a reply is nearly all one long base64 string, which
+// encoding/json would copy several times and inspect byte by byte. It is stricter than
+// encoding/json: duplicate names are refused at every level.
+type scanner struct {
+	data []byte
+	at   int
+}
+
+// member is one name and value of an object. The value is a slice of the scanned text.
+type member struct {
+	name  string
+	value []byte
+}
+
+func (s *scanner) skipSpace() {
+	for s.at < len(s.data) {
+		switch s.data[s.at] {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+// take consumes one punctuation mark, after white space.
+func (s *scanner) take(mark byte) bool {
+	s.skipSpace()
+	if s.at >= len(s.data) || s.data[s.at] != mark {
+		return false
+	}
+	s.at++
+	return true
+}
+
+// atEnd says that nothing but white space is left.
+func (s *scanner) atEnd() bool {
+	s.skipSpace()
+	return s.at == len(s.data)
+}
+
+// object consumes an object and returns its members in order.
+func (s *scanner) object(depth int) ([]member, bool) {
+	if depth > maxDepth || !s.take('{') {
+		return nil, false
+	}
+	if s.take('}') {
+		return nil, true
+	}
+	var members []member
+	for {
+		s.skipSpace()
+		raw, ok := s.text()
+		if !ok {
+			return nil, false
+		}
+		name := string(unquote(raw))
+		if !s.take(':') {
+			return nil, false
+		}
+		for _, earlier := range members {
+			if earlier.name == name {
+				return nil, false
+			}
+		}
+		value, ok := s.value(depth)
+		if !ok || len(members) == maxMembers {
+			return nil, false
+		}
+		members = append(members, member{name, value})
+		if s.take('}') {
+			return members, true
+		}
+		if !s.take(',') {
+			return nil, false
+		}
+	}
+}
+
+// maxMembers bounds the members of an object, since each name is compared with all before it.
+const maxMembers = 64
+
+func (s *scanner) array(depth int) bool {
+	if depth > maxDepth || !s.take('[') {
+		return false
+	}
+	if s.take(']') {
+		return true
+	}
+	for {
+		if _, ok := s.value(depth); !ok {
+			return false
+		}
+		if s.take(']') {
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+	}
+}
+
+// value consumes any value and returns it as it stands.
+func (s *scanner) value(depth int) ([]byte, bool) {
+	s.skipSpace()
+	start := s.at
+	if start >= len(s.data) {
+		return nil, false
+	}
+	ok := false
+	switch s.data[start] {
+	case '"':
+		_, ok = s.text()
+	case '{':
+		_, ok = s.object(depth + 1)
+	case '[':
+		ok = s.array(depth + 1)
+	default:
+		// A number or a literal, up to the next mark; encoding/json knows which are right.
+		end := bytes.IndexAny(s.data[start:], ",]} \t\r\n")
+		if end < 0 {
+			end = len(s.data) - start
+		}
+		s.at = start + end
+		ok = end <= maxScalar && json.Valid(s.data[start:s.at])
+	}
+	return s.data[start:s.at], ok
+}
+
+// maxScalar bounds a number or a literal, in bytes.
+const maxScalar = 64
+
+// text consumes a string, checks it, and returns it with its quotes, not unescaped.
+func (s *scanner) text() ([]byte, bool) {
+	if s.at >= len(s.data) || s.data[s.at] != '"' {
+		return nil, false
+	}
+	start := s.at
+	for i := start + 1; ; {
+		end := bytes.IndexByte(s.data[i:], '"')
+		if end < 0 {
+			return nil, false
+		}
+		end += i
+		if backslashes(s.data[start+1:end])%2 == 1 {
+			i = end + 1 // the quote is escaped
+			continue
+		}
+		s.at = end + 1
+		raw := s.data[start:s.at]
+		return raw, isText(raw)
+	}
+}
+
+// backslashes counts those at the end of text.
+func backslashes(text []byte) int {
+	return len(text) - len(bytes.TrimRight(text, `\`))
+}
+
+// isText checks a string with its quotes.
+func isText(raw []byte) bool {
+	for _, c := range raw {
+		if c < ' ' {
+			return false
+		}
+	}
+	return utf8.Valid(raw) && (bytes.IndexByte(raw, '\\') < 0 || json.Valid(raw))
+}
+
+// unquote gives the content of a string that text returned. It shares memory with raw unless
+// there is an escape in it.
+func unquote(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
+	}
+	var text string
+	_ = json.Unmarshal(raw, &text) // isText has seen that it is valid
+	return []byte(text)
+}

@@ -1,0 +1,85 @@
+package wire
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// MaxFunctionSize is how many bytes the files of one function may hold together, before
+// compression.
+const MaxFunctionSize = 1_000_000_000
+
+// WriteFunctionZip writes a function's folder as the zip that is deployed, and whose SHA-256 is
+// the function's checksum. The same files give the same bytes, whatever their times and modes,
+// as long as the compressor is the same: that of the Go release this was built with.
+//
+// Files are walked in lexical order and stored as "name/<path>", deflated, with no time and no
+// mode. Every file counts, hidden ones too; directories have no entry of their own. A link to a
+// file is stored as that file; a link to a directory is an error, and so is anything that is
+// neither file nor directory, a folder without files, and more than MaxFunctionSize bytes.
+//
+// Give the folder as os.Root.FS, so that a link out of it is refused. Nothing is held in memory
+// but a buffer. After an error what was written to w is of no use.
+func WriteFunctionZip(w io.Writer, folder fs.FS, name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
+		return fmt.Errorf("a function cannot be named %q: use the folder's own name", name)
+	}
+	archive := zip.NewWriter(w)
+	left := int64(MaxFunctionSize)
+	files := 0
+	err := fs.WalkDir(folder, ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return nil
+		}
+		files++
+		n, err := addFile(archive, folder, file, path.Join(name, file), left)
+		left -= n
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if files == 0 {
+		return errors.New("the folder holds no file: a function needs at least an app.py")
+	}
+	return archive.Close()
+}
+
+// addFile stores one file, of which no more than limit bytes, and returns how many it had.
+func addFile(archive *zip.Writer, folder fs.FS, file, entry string, limit int64) (int64, error) {
+	info, err := fs.Stat(folder, file) // follows a link; opening a pipe would wait for a writer
+	if err != nil {
+		return 0, fmt.Errorf("%s cannot be read, or is a link out of the folder: %w", file, err)
+	}
+	if info.IsDir() {
+		return 0, fmt.Errorf("%s is a link to a directory: put the files themselves there", file)
+	}
+	if !info.Mode().IsRegular() {
+		return 0, fmt.Errorf("%s is not a regular file: remove it from the folder", file)
+	}
+	content, err := folder.Open(file)
+	if err != nil {
+		return 0, fmt.Errorf("%s cannot be read: %w", file, err)
+	}
+	defer content.Close()
+	into, err := archive.Create(entry)
+	if err != nil {
+		return 0, fmt.Errorf("%s cannot be stored: %w", file, err)
+	}
+	n, err := io.Copy(into, io.LimitReader(content, limit+1))
+	if err != nil {
+		return n, fmt.Errorf("%s cannot be stored: %w", file, err)
+	}
+	if n > limit {
+		return n, fmt.Errorf("the folder holds more than %d bytes: a function may have no more", MaxFunctionSize)
+	}
+	return n, nil
+}
