@@ -1,0 +1,231 @@
+/* Everything that can be wrong with a server, each as a code and a reason within its deadline.
+ * The attestation report says of a refused document what the error says. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct row {
+    const char *fault;
+    int32_t code;
+    const char *reason;
+};
+
+static const struct row at_connect[] = {
+    {"silent_handshake", CAPE_E_TIMEOUT, "timeout.connect"},
+    {"reject_token", CAPE_E_AUTH, "auth.rejected"},
+    {"reject_upgrade", CAPE_E_CONNECT, "connect.status"},
+    {"silent_start", CAPE_E_TIMEOUT, "timeout.connect"},
+    {"start_not_json", CAPE_E_PROTOCOL, "protocol.json"},
+    {"start_no_message", CAPE_E_PROTOCOL, "protocol.message"},
+    {"start_not_base64", CAPE_E_PROTOCOL, "protocol.base64"},
+    {"start_error", CAPE_E_CONNECT, "connect.enclave_error"},
+    {"start_binary", CAPE_E_PROTOCOL, "protocol.frame"},
+    {"start_dropped", CAPE_E_CONNECT, "connect.lost"},
+    {"document_truncated", CAPE_E_ATTESTATION, "cbor.truncated"},
+    {"document_tampered", CAPE_E_ATTESTATION, "signature.invalid"},
+    {"expired_leaf", CAPE_E_ATTESTATION, "chain.expired"},
+    {"foreign_root", CAPE_E_ATTESTATION, "chain.unknown_root"},
+    {"foreign_chain", CAPE_E_ATTESTATION, "chain.signature"},
+    {"replayed_nonce", CAPE_E_ATTESTATION, "nonce.mismatch"},
+    {"missing_nonce", CAPE_E_ATTESTATION, "nonce.missing"},
+    {"zero_pcrs", CAPE_E_POLICY, "policy.debug_mode"},
+    {"missing_key", CAPE_E_ATTESTATION, "document.public_key_missing"},
+    {"short_key", CAPE_E_ATTESTATION, "document.public_key_length"},
+    {"clock_off", CAPE_E_ATTESTATION, "chain.not_yet_valid"},
+    {"wrong_checksum", CAPE_E_POLICY, "policy.function_checksum"},
+    {"missing_checksum", CAPE_E_POLICY, "policy.function_checksum_missing"},
+    {"missing_user_data", CAPE_E_POLICY, "policy.function_checksum_missing"},
+};
+
+static const struct row at_invoke[] = {
+    {"idle_dropped", CAPE_E_CLOSED, NULL},
+    {"invoke_dropped", CAPE_E_CLOSED, "closed.outcome_unknown"},
+    {"reply_not_json", CAPE_E_PROTOCOL, "protocol.json"},
+    {"reply_no_message", CAPE_E_PROTOCOL, "protocol.message"},
+    {"reply_not_base64", CAPE_E_PROTOCOL, "protocol.base64"},
+    {"reply_binary", CAPE_E_PROTOCOL, "protocol.frame"},
+    {"reply_error", CAPE_E_FUNCTION, "function.error"},
+    {"truncated_frame", CAPE_E_CLOSED, "closed.outcome_unknown"},
+    {"no_reply", CAPE_E_TIMEOUT, "timeout.outcome_unknown"},
+    {"huge_reply", CAPE_E_LIMIT, "limit.reply"},
+};
+
+/* A policy that pins the enclave and its function: members of the policy object. */
+static const char *pin(const struct local *local)
+{
+    static char policy[512];
+    snprintf(policy, sizeof policy, "\"pcrs\": {\"0\": [%s]}, \"function_checksum\": %s",
+             local->pcr0, local->checksum);
+    return policy;
+}
+
+static int is_silent(const char *fault)
+{
+    return strstr(fault, "silent") != NULL || strcmp(fault, "no_reply") == 0;
+}
+
+static int contains(const cape_buf *report, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i + len <= report->len; i++) {
+        if (memcmp(report->data + i, text, len) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void connecting(const struct local *local, const struct row *row)
+{
+    char faults[64];
+    cape_handle conn = 99;
+    cape_buf report = {0};
+    cape_error err = CAPE_ERROR_INIT;
+    /* PCR0 is left out of the policy where the fault is about it. */
+    const char *policy = strcmp(row->fault, "zero_pcrs") == 0 ? "\"any\": true" : pin(local);
+    snprintf(faults, sizeof faults, "[\"%s\"]", row->fault);
+    local_faults(local, faults);
+    double start = seconds();
+    int32_t code = local_connect(local, "echo", policy,
+                                 is_silent(row->fault) ? ", \"timeout_ms\": 300" : "", &conn,
+                                 &report, &err);
+    CHECK(seconds() - start < (is_silent(row->fault) ? 3 : 10), "%s took %.1f s", row->fault,
+          seconds() - start);
+    if (code != row->code || strcmp(err.reason, row->reason) != 0) {
+        CHECK(0, "%s: %d %s: %s, expected %d %s", row->fault, (int)code, err.reason, err.message,
+              (int)row->code, row->reason);
+    }
+    CHECK(conn == 0, "%s gave a connection", row->fault);
+    if (row->code == CAPE_E_ATTESTATION || row->code == CAPE_E_POLICY) {
+        CHECK(contains(&report, "\"refused\"") && contains(&report, row->reason),
+              "%s: the report is %.*s", row->fault, (int)report.len, (const char *)report.data);
+        CHECK(!contains(&report, "\"module_id\""), "%s: the report believes the document", row->fault);
+    } else {
+        CHECK(report.data == NULL && report.len == 0, "%s left a report", row->fault);
+    }
+    cape_buf_free(&report);
+    local_faults(local, "[]");
+}
+
+static void invoking(const struct local *local, const struct row *row)
+{
+    char faults[64];
+    cape_handle conn = 0;
+    cape_buf output = {0};
+    cape_error err = CAPE_ERROR_INIT;
+    snprintf(faults, sizeof faults, "[\"%s\"]", row->fault);
+    EXPECT(local_connect(local, "echo", pin(local),
+                         is_silent(row->fault) ? ", \"timeout_ms\": 300" : "", &conn, NULL, &err),
+           CAPE_OK, "", &err);
+    CHECK(echoes(conn, 100, 1), "before %s", row->fault);
+    local_faults(local, faults);
+    double start = seconds();
+    int32_t code = cape_invoke(conn, (const uint8_t *)"x", 1, &output, &err);
+    if (strcmp(row->fault, "idle_dropped") == 0 && code == CAPE_OK) {
+        cape_buf_free(&output); /* it is dropped after this reply */
+        code = cape_invoke(conn, (const uint8_t *)"x", 1, &output, &err);
+    }
+    CHECK(seconds() - start < 20, "%s took %.1f s", row->fault, seconds() - start);
+    if (code != row->code || (row->reason != NULL && strcmp(err.reason, row->reason) != 0)) {
+        CHECK(0, "%s: %d %s: %s, expected %d %s", row->fault, (int)code, err.reason, err.message,
+              (int)row->code, row->reason != NULL ? row->reason : "any");
+    }
+    CHECK(output.data == NULL && output.len == 0, "%s left an output", row->fault);
+    local_faults(local, "[]");
+    if (row->code == CAPE_E_FUNCTION) {
+        CHECK(echoes(conn, 100, 2), "the connection does not go on after %s", row->fault);
+    }
+    EXPECT(cape_close(conn, &err), CAPE_OK, "", &err);
+}
+
+/* A loopback port; with a backlog, the kernel takes connections that nobody ever answers. */
+static int port(int backlog, int *descriptor)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    *descriptor = socket(AF_INET, SOCK_STREAM, 0);
+    if (*descriptor < 0 || bind(*descriptor, (struct sockaddr *)&address, len) != 0 ||
+        (backlog > 0 && listen(*descriptor, backlog) != 0) ||
+        getsockname(*descriptor, (struct sockaddr *)&address, &len) != 0) {
+        perror("port");
+        exit(2);
+    }
+    return ntohs(address.sin_port);
+}
+
+static void no_enclave_there(const char *scheme, int backlog, int32_t code, const char *reason)
+{
+    int descriptor;
+    char options[256];
+    cape_handle conn = 99;
+    cape_error err = CAPE_ERROR_INIT;
+    int len = snprintf(options, sizeof options,
+                       "{\"url\": \"%s://127.0.0.1:%d\", \"function\": \"local/echo\","
+                       " \"policy\": \"any\", \"timeout_ms\": 300}",
+                       scheme, port(backlog, &descriptor));
+    double start = seconds();
+    EXPECT(cape_connect(options, (size_t)len, &conn, NULL, &err), code, reason, &err);
+    CHECK(seconds() - start < 3, "%s took %.1f s", reason, seconds() - start);
+    CHECK(conn == 0, "a connection to nobody");
+    close(descriptor);
+}
+
+static void other_refusals(char **argv, const struct local *local)
+{
+    cape_handle conn = 0;
+    cape_error err = CAPE_ERROR_INIT;
+    char policy[256];
+
+    no_enclave_there("ws", 0, CAPE_E_CONNECT, "connect.refused");
+    no_enclave_there("ws", 5, CAPE_E_TIMEOUT, "timeout.connect");
+    no_enclave_there("wss", 5, CAPE_E_TIMEOUT, "timeout.connect");
+
+    EXPECT(local_connect(local, "nothing", "\"any\": true", "", &conn, NULL, &err),
+           CAPE_E_CONNECT, "connect.function", &err);
+
+    /* Another PCR0, and the local root against the embedded one of AWS. */
+    snprintf(policy, sizeof policy, "\"pcrs\": {\"0\": [\"%096d\"]}", 1);
+    EXPECT(local_connect(local, "echo", policy, "", &conn, NULL, &err), CAPE_E_POLICY, NULL, &err);
+    struct local aws = *local;
+    strcpy(aws.root, "\"\"");
+    EXPECT(local_connect(&aws, "echo", "\"any\": true", "", &conn, NULL, &err),
+           CAPE_E_ATTESTATION, "chain.unknown_root", &err);
+
+    /* TLS: an authority that nobody knows, the right one, and one in place of it. */
+    struct local tls = local_start(argv, "echo", ", \"tls\": true");
+    char more[8192];
+    EXPECT(local_connect(&tls, "echo", pin(&tls), "", &conn, NULL, &err), CAPE_E_TLS,
+           "tls.unknown_authority", &err);
+    snprintf(more, sizeof more, ", \"tls_ca\": %s", tls.tls_ca);
+    EXPECT(local_connect(&tls, "echo", pin(&tls), more, &conn, NULL, &err), CAPE_OK, "", &err);
+    CHECK(echoes(conn, 100, 3), "over TLS");
+    EXPECT(cape_close(conn, &err), CAPE_OK, "", &err);
+    snprintf(more, sizeof more, ", \"tls_ca\": %s", tls.root);
+    EXPECT(local_connect(&tls, "echo", pin(&tls), more, &conn, NULL, &err), CAPE_E_TLS,
+           "tls.unknown_authority", &err);
+    cape_close(tls.handle, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        return 2;
+    }
+    struct local local = local_start(argv, "echo", "");
+    for (size_t i = 0; i < sizeof at_connect / sizeof *at_connect; i++) {
+        connecting(&local, &at_connect[i]);
+    }
+    for (size_t i = 0; i < sizeof at_invoke / sizeof *at_invoke; i++) {
+        invoking(&local, &at_invoke[i]);
+    }
+    other_refusals(argv, &local);
+    cape_handle conn = local_session(&local, "echo");
+    CHECK(echoes(conn, 100, 4), "after all faults");
+    cape_close(conn, NULL);
+    cape_close(local.handle, NULL);
+    return check_done();
+}
