@@ -1,0 +1,105 @@
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { argumentError } from "./failure.js";
+import { Enclave } from "./ffi.js";
+
+/** How a {@link LocalEnclave} runs. */
+export interface LocalEnclaveOptions {
+  /** The Python that runs functions: a path, or a name to look up in PATH; `python3` by default. */
+  python?: string;
+  /** True serves `wss://` under an authority of its own. */
+  tls?: boolean;
+  /** Path of a file to which the enclave's log is appended, with what functions print. */
+  log?: string;
+  /** Names of faults, to begin with: see {@link LocalEnclave.setFaults}. */
+  faults?: readonly string[];
+  /** host:port; `127.0.0.1:0` by default. */
+  listen?: string;
+  /** Close a session without traffic after this, in milliseconds; 60000 by default. */
+  idleTimeout?: number;
+}
+
+/** A function that a local enclave serves. */
+export interface LocalFunction {
+  /** An id of 22 characters. */
+  readonly id: string;
+  /** `local/` and the folder's name. */
+  readonly name: string;
+  /** SHA-256 of the function's zip, in hex. */
+  readonly checksum: string;
+}
+
+/**
+ * An enclave inside this process, on a loopback address, with a simulated security module and an
+ * attestation root made for it alone. It isolates nothing from this machine, and only clients
+ * that name its root trust it. For development and tests.
+ */
+export class LocalEnclave {
+  readonly #enclave: Enclave;
+  /** Where it listens. */
+  readonly url: string;
+  /** The root that its documents chain to, in PEM. */
+  readonly attestationRoot: string;
+  /** The authority of its certificate, in PEM; with the option tls. */
+  readonly tlsCa: string | undefined;
+  readonly functions: readonly LocalFunction[];
+  /** Its measurements: index to hex. */
+  readonly pcrs: Readonly<Record<string, string>>;
+
+  private constructor(enclave: Enclave) {
+    this.#enclave = enclave;
+    this.url = enclave.info.url;
+    this.attestationRoot = enclave.info.attestation_root;
+    this.tlsCa = enclave.info.tls_ca;
+    this.functions = Object.freeze(enclave.info.functions.map((each) => Object.freeze(each)));
+    this.pcrs = Object.freeze(enclave.info.pcrs);
+  }
+
+  /**
+   * Starts an enclave that serves each folder, which has an `app.py`, as `local/<folder name>`.
+   *
+   * @throws ArgumentError for a folder or an option that cannot be used.
+   */
+  static async start(folders: string | URL | readonly (string | URL)[], options: LocalEnclaveOptions = {}): Promise<LocalEnclave> {
+    const { python, tls, log, faults, listen, idleTimeout, ...rest } = options;
+    const [unknown] = Object.keys(rest);
+    if (unknown !== undefined) {
+      throw argumentError("argument.options", `there is no option ${JSON.stringify(unknown)}: use python, tls, log, faults, listen, idleTimeout`);
+    }
+    const list = Array.isArray(folders) ? folders : [folders];
+    const enclave = await Enclave.start({
+      functions: list.map((folder) => resolve(folder instanceof URL ? fileURLToPath(folder) : folder)),
+      python,
+      tls,
+      log: log === undefined ? undefined : resolve(log),
+      faults,
+      listen,
+      idle_timeout_ms: idleTimeout,
+    });
+    return new LocalEnclave(enclave);
+  }
+
+  /**
+   * Misbehaves from now on, so that a program can test how it takes errors; without names it
+   * behaves again.
+   *
+   * @throws ArgumentError for an unknown name; the message lists the known ones.
+   */
+  setFaults(...faults: string[]): void {
+    this.#enclave.setFaults(faults);
+  }
+
+  /** Ends the enclave and its functions. May be called again. */
+  close(): void {
+    this.#enclave.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}

@@ -1,0 +1,57 @@
+import {
+  ArgumentError,
+  AttestationError,
+  AuthError,
+  CancelledError,
+  CapeError,
+  ClosedError,
+  Code,
+  ConnectError,
+  ForkedError,
+  FunctionError,
+  HandleError,
+  LimitError,
+  MemoryError,
+  PanicError,
+  PolicyError,
+  ProtocolError,
+  TimeoutError,
+  TlsError,
+} from "./errors.js";
+import type { Report } from "./report.js";
+
+/** The one table from code to class. */
+const classes = new Map<number, typeof CapeError>([
+  [Code.ARGUMENT, ArgumentError],
+  [Code.HANDLE, HandleError],
+  [Code.CONNECT, ConnectError],
+  [Code.TLS, TlsError],
+  [Code.AUTH, AuthError],
+  [Code.ATTESTATION, AttestationError],
+  [Code.POLICY, PolicyError],
+  [Code.PROTOCOL, ProtocolError],
+  [Code.FUNCTION, FunctionError],
+  [Code.TIMEOUT, TimeoutError],
+  [Code.CANCELLED, CancelledError],
+  [Code.CLOSED, ClosedError],
+  [Code.LIMIT, LimitError],
+  [Code.MEMORY, MemoryError],
+  [Code.FORKED, ForkedError],
+  [Code.PANIC, PanicError],
+]);
+
+/** Makes the error of the class that belongs to code. A code of a later library is a plain CapeError. */
+export function errorFor(code: number, reason: string, message: string, report?: Report): CapeError {
+  const kind = classes.get(code) ?? CapeError;
+  return new kind(message, { code, reason, report });
+}
+
+/** An ArgumentError that this package raises before the library is asked. */
+export function argumentError(reason: string, message: string, cause?: unknown): ArgumentError {
+  return new ArgumentError(message, { code: Code.ARGUMENT, reason, cause });
+}
+
+/** A ClosedError for a request that did not leave. */
+export function notSent(message: string): ClosedError {
+  return new ClosedError(message, { code: Code.CLOSED, reason: "closed.not_sent" });
+}

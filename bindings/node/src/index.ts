@@ -1,0 +1,11 @@
+/**
+ * Call code that runs inside a trusted execution environment, and know which code answered.
+ * Start with {@link Cape}; {@link LocalEnclave} runs an enclave on this machine.
+ */
+export { Cape, type CapeOptions } from "./cape.js";
+export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
+export * from "./errors.js";
+export { FunctionRef, type FunctionRefOptions } from "./function_ref.js";
+export { ACCEPT_ANY_ENCLAVE, type Policy, type PolicyRules } from "./policy.js";
+export type { Report, ReportStep } from "./report.js";
+export * as serdio from "./serdio/index.js";

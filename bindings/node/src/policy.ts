@@ -1,0 +1,78 @@
+import { argumentError } from "./failure.js";
+
+/**
+ * Accepts every genuine enclave, whoever built it and whatever code it runs: the function's
+ * results then prove nothing but that some enclave sent them. For experiments.
+ */
+export const ACCEPT_ANY_ENCLAVE = "any";
+
+/** Which enclaves are accepted. What pins nothing is refused, unless it is {@link ACCEPT_ANY_ENCLAVE}. */
+export interface PolicyRules {
+  /** Index to one hex value, or to several of which one must match. Each index named must be present. */
+  pcrs?: Record<number | string, string | readonly string[]>;
+  /** 64 hex digits: SHA-256 of the function's zip. */
+  functionChecksum?: string;
+  /** Refuse a document that is older, in milliseconds. */
+  maxAge?: number;
+  /** How far ahead of the local clock a document may be stamped, in milliseconds; 5000 by default. */
+  futureSkew?: number;
+  /** True accepts an enclave in debug mode, whose memory its host can read. */
+  allowDebug?: boolean;
+  /** True pins nothing, as {@link ACCEPT_ANY_ENCLAVE} does. */
+  any?: boolean;
+}
+
+export type Policy = typeof ACCEPT_ANY_ENCLAVE | PolicyRules;
+
+const names: Record<keyof PolicyRules, string> = {
+  pcrs: "pcrs",
+  functionChecksum: "function_checksum",
+  maxAge: "max_age_ms",
+  futureSkew: "future_skew_ms",
+  allowDebug: "allow_debug",
+  any: "any",
+};
+
+/**
+ * The policy as the library's options carry it. checksum, that of a function reference, is
+ * pinned beside what the policy says.
+ */
+export function policyJSON(policy: Policy, checksum?: string): unknown {
+  if (policy === ACCEPT_ANY_ENCLAVE) {
+    return checksum === undefined ? policy : { function_checksum: checksum };
+  }
+  if (typeof policy !== "object" || policy === null || Array.isArray(policy)) {
+    throw argumentError("argument.policy", 'the policy is neither ACCEPT_ANY_ENCLAVE nor an object: pass { pcrs: { 0: "hex" } }');
+  }
+  const rules: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(policy)) {
+    if (!Object.hasOwn(names, name)) {
+      throw argumentError("argument.policy", `the policy has no rule ${JSON.stringify(name)}: use ${Object.keys(names).join(", ")}`);
+    }
+    if (value !== undefined) {
+      rules[names[name as keyof PolicyRules]] = name === "pcrs" ? lists(value as PolicyRules["pcrs"]) : value;
+    }
+  }
+  if (checksum !== undefined) {
+    pinChecksum(rules, checksum);
+  }
+  return rules;
+}
+
+function lists(pcrs: PolicyRules["pcrs"]): unknown {
+  if (typeof pcrs !== "object" || pcrs === null) {
+    throw argumentError("argument.policy", 'the policy\'s pcrs are not an object: pass { 0: "hex" }');
+  }
+  return Object.fromEntries(
+    Object.entries(pcrs).map(([index, values]) => [index, typeof values === "string" ? [values] : values]),
+  );
+}
+
+function pinChecksum(rules: Record<string, unknown>, checksum: string): void {
+  const pinned = rules["function_checksum"];
+  if (typeof pinned === "string" && pinned.toLowerCase() !== checksum.toLowerCase()) {
+    throw argumentError("argument.policy", "the policy and the function reference name different checksums: leave one out");
+  }
+  rules["function_checksum"] = checksum;
+  delete rules["any"];
+}

@@ -1,0 +1,37 @@
+/** One step of judging an attestation document, in the order in which they are taken. */
+export interface ReportStep {
+  step: "parse" | "signature" | "chain" | "time" | "nonce" | "policy";
+  status: "ok" | "failed" | "not_reached";
+  reason?: string;
+  cause?: string;
+  remedy?: string;
+  detail?: string;
+}
+
+/**
+ * How an attestation document was judged: the same JSON from every language, so names are as the
+ * library writes them. PCRs and timestamp are there once signature and chain hold, `module_id`
+ * and `function_checksum` only when the enclave was accepted.
+ */
+export interface Report {
+  verdict: "accepted" | "refused";
+  /** A stable word such as `policy.pcr`; absent when accepted. */
+  reason?: string;
+  /** What is wrong; absent when accepted. */
+  cause?: string;
+  /** What can be done; absent when accepted. */
+  remedy?: string;
+  steps: ReportStep[];
+  module_id?: string;
+  /** When the document was signed, in milliseconds since 1970. */
+  timestamp_ms?: number;
+  /** The same in RFC 3339. */
+  timestamp?: string;
+  /** Index to lower-case hex. */
+  pcrs?: Record<string, string>;
+  /** SHA-256 of the function's zip, in hex. */
+  function_checksum?: string;
+  /** How far the document's clock is from ours, where that was the trouble. */
+  clock_skew_seconds?: number;
+  [name: string]: unknown;
+}

@@ -1,0 +1,259 @@
+import { types } from "node:util";
+
+import { Encoder, ExtData } from "@msgpack/msgpack";
+
+import { argumentError } from "../failure.js";
+import { ARGS, COMPLEX, describe, FROZENSET, isBytes, isHashable, KWARGS, MAX_DEPTH, SET, TUPLE } from "./profile.js";
+import { Complex, Ext, Float, FrozenSet, type KeywordArguments, Tuple } from "./types.js";
+
+/**
+ * Encodes the arguments of a call. Keyword arguments are a plain object or a Map.
+ *
+ * | JavaScript | Python |
+ * |---|---|
+ * | null, boolean, string | None, bool, str |
+ * | number: integral, up to 2^53 in size | int |
+ * | number: any other, and -0; Float | float |
+ * | bigint, -2^63 to 2^64-1 | int |
+ * | Uint8Array, Buffer, ArrayBuffer | bytes |
+ * | array, Tuple | list, tuple |
+ * | Set, FrozenSet | set, frozenset |
+ * | plain object, Map | dict |
+ * | Complex, Ext | complex, msgpack.ExtType |
+ *
+ * @throws ArgumentError (`argument.serdio`) for any other value, undefined included; for text
+ * with half a surrogate pair; for what stands more than 511 levels deep, or in itself.
+ */
+export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}): Buffer {
+  const writer = new Writer();
+  const named = types.isMap(kwargs) ? [...kwargs.entries()] : Object.entries(kwargs);
+  writer.mapHeader(named.length === 0 ? 1 : 2);
+  writer.scalar(ARGS);
+  writer.extension(TUPLE, () => writer.array(args, 1));
+  if (named.length > 0) {
+    writer.scalar(KWARGS);
+    for (const [name] of named) {
+      if (typeof name !== "string") {
+        throw refused(`the name of a keyword argument is ${describe(name)}, not text`);
+      }
+    }
+    writer.map(named, 1);
+  }
+  return writer.bytes();
+}
+
+/**
+ * Writes the structure; what holds no other value is encoded by @msgpack/msgpack, which knows
+ * neither maps with keys other than text, nor floats with an integral value, nor short bigints.
+ */
+class Writer {
+  #bytes = new Uint8Array(256);
+  #length = 0;
+  readonly #scalars = new Encoder({ useBigInt64: true });
+  readonly #floats = new Encoder({ forceIntegerToFloat: true });
+
+  bytes(): Buffer {
+    return Buffer.from(this.#bytes.buffer, 0, this.#length);
+  }
+
+  value(value: unknown, depth: number): void {
+    switch (typeof value) {
+      case "boolean":
+        return this.scalar(value);
+      case "number":
+        return this.#number(value);
+      case "bigint":
+        return this.#bigint(value);
+      case "string":
+        return this.#text(value);
+      case "object":
+        return value === null ? this.scalar(null) : this.#object(value, depth);
+      default:
+        throw refused(`${describe(value)} has no form in serdio${value === undefined ? ": use null" : ""}`);
+    }
+  }
+
+  array(items: readonly unknown[], depth: number): void {
+    this.#sequence(items, items.length, depth);
+  }
+
+  map(entries: [unknown, unknown][], depth: number): void {
+    checkDepth(depth);
+    this.mapHeader(entries.length);
+    for (const [key, value] of entries) {
+      if (!isHashable(key)) {
+        throw refused(`${describe(key)} cannot be the key of a map: use a Tuple`);
+      }
+      this.value(key, depth + 1);
+      this.value(value, depth + 1);
+    }
+  }
+
+  mapHeader(size: number): void {
+    this.#header(size, 16, 0x80, 0xde);
+  }
+
+  /** Encodes one value that holds no other. */
+  scalar(value: null | boolean | string | number | bigint | ExtData): void {
+    this.#append(this.#scalars.encodeSharedRef(value));
+  }
+
+  /** Writes the payload, and moves it behind its header once its length is known. */
+  extension(code: number, payload: () => void): void {
+    const start = this.#length;
+    payload();
+    const length = this.#length - start;
+    const header = extensionHeader(code, length);
+    this.#reserve(header.length);
+    this.#bytes.copyWithin(start + header.length, start, this.#length);
+    this.#bytes.set(header, start);
+    this.#length += header.length;
+  }
+
+  #object(value: object, depth: number): void {
+    if (isBytes(value)) {
+      this.#binary(value);
+    } else if (types.isAnyArrayBuffer(value)) {
+      this.#binary(new Uint8Array(value));
+    } else if (value instanceof Tuple) {
+      this.extension(TUPLE, () => this.#sequence(value, value.length, depth));
+    } else if (Array.isArray(value)) {
+      this.#sequence(value, value.length, depth);
+    } else if (types.isSet(value)) {
+      this.#set(value, depth);
+    } else if (types.isMap(value)) {
+      this.map([...value.entries()], depth);
+    } else if (value instanceof Float) {
+      this.#float(value.value);
+    } else if (value instanceof Complex) {
+      this.#complex(value);
+    } else if (value instanceof Ext) {
+      this.#ext(value);
+    } else if (Object.getPrototypeOf(value) === null || Object.getPrototypeOf(value) === Object.prototype) {
+      this.map(Object.entries(value), depth);
+    } else {
+      throw refused(`${describe(value)} has no form in serdio: make a plain object of it`);
+    }
+  }
+
+  #sequence(items: Iterable<unknown>, length: number, depth: number): void {
+    checkDepth(depth);
+    this.#header(length, 16, 0x90, 0xdc);
+    for (const item of items) {
+      this.value(item, depth + 1);
+    }
+  }
+
+  #set(value: Set<unknown>, depth: number): void {
+    for (const item of value) {
+      if (!isHashable(item)) {
+        throw refused(`${describe(item)} cannot be in a set: use a Tuple or a FrozenSet`);
+      }
+    }
+    this.extension(value instanceof FrozenSet ? FROZENSET : SET, () => this.#sequence(value, value.size, depth));
+  }
+
+  #complex(value: Complex): void {
+    this.extension(COMPLEX, () =>
+      this.extension(TUPLE, () => {
+        this.#header(2, 16, 0x90, 0xdc);
+        this.#float(value.re);
+        this.#float(value.im);
+      }),
+    );
+  }
+
+  #ext({ code, data }: Ext): void {
+    if (!Number.isInteger(code) || code < -128 || code > 127 || (code >= COMPLEX && code <= FROZENSET)) {
+      throw refused("the code of an extension is out of range: use -128 to 127, but not 1 to 4, which are serdio's own");
+    }
+    if (!isBytes(data)) {
+      throw refused(`the data of an extension is ${describe(data)}, not a Uint8Array`);
+    }
+    this.scalar(new ExtData(code, data));
+  }
+
+  #number(value: number): void {
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      this.#float(value);
+    } else {
+      // The encoder takes a number over 32 bits for a float, and a bigint for an integer of 64 bits.
+      this.scalar(value > 0xffffffff || value < -0x80000000 ? BigInt(value) : value);
+    }
+  }
+
+  #bigint(value: bigint): void {
+    if (value < -(2n ** 63n) || value >= 2n ** 64n) {
+      throw refused("an integer is out of range: it must be from -2^63 to 2^64-1");
+    }
+    this.scalar(value >= -0x80000000n && value <= 0xffffffffn ? Number(value) : value);
+  }
+
+  #float(value: number): void {
+    if (typeof value !== "number") {
+      throw refused(`the value of a float is ${describe(value)}, not a number`);
+    }
+    this.#append(this.#floats.encodeSharedRef(value));
+  }
+
+  #text(value: string): void {
+    if (!value.isWellFormed()) {
+      throw refused("a text has half a surrogate pair, which UTF-8 cannot express");
+    }
+    this.scalar(value);
+  }
+
+  /** Written here, since the encoder would copy the bytes twice. */
+  #binary(value: Uint8Array): void {
+    const { length } = value;
+    const header = length < 0x100 ? [0xc4, length] : [length < 0x10000 ? 0xc5 : 0xc6, ...bigEndian(length, length < 0x10000 ? 2 : 4)];
+    this.#append(Uint8Array.from(header));
+    this.#append(value);
+  }
+
+  #header(size: number, fixLimit: number, fix: number, wide: number): void {
+    const header = size < fixLimit ? [fix | size] : size < 0x10000 ? [wide, ...bigEndian(size, 2)] : [wide + 1, ...bigEndian(size, 4)];
+    this.#append(header);
+  }
+
+  #append(part: ArrayLike<number>): void {
+    this.#reserve(part.length);
+    this.#bytes.set(part, this.#length);
+    this.#length += part.length;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+  }
+}
+
+function extensionHeader(code: number, length: number): number[] {
+  const fixed = [1, 2, 4, 8, 16].indexOf(length);
+  if (fixed >= 0) {
+    return [0xd4 + fixed, code];
+  }
+  if (length < 0x100) {
+    return [0xc7, length, code];
+  }
+  return length < 0x10000 ? [0xc8, ...bigEndian(length, 2), code] : [0xc9, ...bigEndian(length, 4), code];
+}
+
+function bigEndian(value: number, size: 2 | 4): number[] {
+  const low = [(value >>> 8) & 0xff, value & 0xff];
+  return size === 2 ? low : [(value >>> 24) & 0xff, (value >>> 16) & 0xff, ...low];
+}
+
+function checkDepth(depth: number): void {
+  if (depth > MAX_DEPTH) {
+    throw refused(`values stand more than ${MAX_DEPTH} levels deep in each other, or one stands in itself`);
+  }
+}
+
+function refused(message: string): Error {
+  return argumentError("argument.serdio", message);
+}

@@ -1,0 +1,48 @@
+import { types } from "node:util";
+
+import { Complex, Ext, Float, FrozenSet, Tuple } from "./types.js";
+
+/** Names of the envelope's two entries. */
+export const ARGS = "_serdio_args_";
+export const KWARGS = "_serdio_kwargs_";
+
+/** Extension codes of the profile. */
+export const COMPLEX = 1;
+export const TUPLE = 2;
+export const SET = 3;
+export const FROZENSET = 4;
+
+/** How deep lists, maps, tuples and sets may stand in each other. */
+export const MAX_DEPTH = 511;
+
+/** Whether a value is a Uint8Array, a Buffer included, of this realm or of another. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return types.isUint8Array(value);
+}
+
+/** What a value is, for an error: its type, never its content. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) {
+    return String(value);
+  }
+  if (typeof value !== "object") {
+    return `a ${typeof value}`;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || prototype === Object.prototype) {
+    return "a plain object";
+  }
+  const maker: unknown = (value as object).constructor;
+  return typeof maker === "function" && maker.name !== "" ? `an object of class ${maker.name}` : "an object";
+}
+
+/** Whether Python can hash what the value stands for, so that it can be in a set, or a map's key. */
+export function isHashable(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || isBytes(value) || types.isAnyArrayBuffer(value)) {
+    return true;
+  }
+  if (value instanceof Tuple) {
+    return value.every(isHashable);
+  }
+  return value instanceof FrozenSet || value instanceof Complex || value instanceof Float || value instanceof Ext;
+}

@@ -1,0 +1,64 @@
+/** A Python tuple: an array that is encoded as a tuple. What is mapped or filtered out of one is a plain array. */
+export class Tuple<T = unknown> extends Array<T> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
+  /** The tuple of these items. */
+  static override of<T extends readonly unknown[]>(...items: T): Tuple<T[number]> {
+    return Tuple.fromItems(items);
+  }
+
+  /** The tuple of any number of items. */
+  static fromItems<T>(items: Iterable<T>): Tuple<T> {
+    const tuple = new Tuple<T>();
+    for (const item of items) {
+      tuple.push(item);
+    }
+    return tuple;
+  }
+}
+
+/** A Python frozenset: a set that is encoded as one. */
+export class FrozenSet<T = unknown> extends Set<T> {}
+
+/** A complex number. */
+export class Complex {
+  constructor(
+    readonly re: number,
+    readonly im: number,
+  ) {}
+}
+
+/**
+ * A number that is encoded as a float whatever its value. A plain number with an integral value
+ * up to 2^53 is encoded as an integer, any other plain number as a float.
+ */
+export class Float {
+  constructor(readonly value: number) {}
+
+  valueOf(): number {
+    return this.value;
+  }
+}
+
+/** A MessagePack extension that serdio gives no meaning to: code -128 to 127, but 1 to 4, which are its own. */
+export class Ext {
+  constructor(
+    readonly code: number,
+    readonly data: Uint8Array,
+  ) {}
+}
+
+/** Keyword arguments: a plain object, or a Map, whose keys are text. */
+export type KeywordArguments = Readonly<Record<string, unknown>> | ReadonlyMap<string, unknown>;
+
+/** Marks the last argument of a call as its keyword arguments: see {@link kwargs}. */
+export class Kwargs {
+  constructor(readonly values: KeywordArguments) {}
+}
+
+/** Keyword arguments for `Cape.call`: `cape.call(1, kwargs({ scale: 2 }))`. */
+export function kwargs(values: KeywordArguments): Kwargs {
+  return new Kwargs(values);
+}

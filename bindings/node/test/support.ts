@@ -1,0 +1,31 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The package's folder; compiled tests are in dist/test. */
+export const packageFolder = fileURLToPath(new URL("../../", import.meta.url));
+
+/** A path from the repository's root. */
+export function repository(path: string): string {
+  return fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
+}
+
+/** The Python that runs functions: one in which serdio is installed. */
+export function python(): string {
+  const built = repository("build/venv/bin/python");
+  return process.env["CAPE_TEST_PYTHON"] || (existsSync(built) ? built : "python3");
+}
+
+/** The folder of a function that the tests of every language share. */
+export function functionFolder(name: string): string {
+  return repository(`tests/functions/${name}`);
+}
+
+/** Matches an error of this class with this reason. */
+export function fault(kind: abstract new (...args: never[]) => Error, reason: string) {
+  return (error: unknown): boolean => {
+    if (!(error instanceof kind) || (error as { reason?: string }).reason !== reason) {
+      throw new Error(`expected ${kind.name} with reason ${reason}`, { cause: error });
+    }
+    return true;
+  };
+}
