@@ -1,0 +1,91 @@
+package enclave
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Options say what a local enclave serves and how. The zero value listens on a free port of
+// 127.0.0.1 and serves nothing.
+type Options struct {
+	// Listen is host:port; "127.0.0.1:0" when empty.
+	Listen string
+	// TLS serves wss:// under an authority of the enclave's own, which Info names.
+	TLS bool
+	// Functions are served as "local/<name>".
+	Functions []Function
+	// Python is the absolute path of the interpreter that runs functions in folders. It may be
+	// that of a virtual environment. Needed only where there are such functions.
+	Python string
+	// Log receives what the enclave does and what functions print; nil: nothing. It never
+	// receives a token, an input or an output.
+	Log *slog.Logger
+	// Faults make the enclave misbehave from its start: see [Enclave.SetFaults].
+	Faults []Fault
+	// IdleTimeout ends a session in which nothing was received, sent or run for this long;
+	// 0: a minute.
+	IdleTimeout time.Duration
+	// MaxInput is how large an input may be, in bytes before sealing; 0: 64 MiB. An output may
+	// be as large. Both are allowed 64 KiB more, for what an encoding adds.
+	MaxInput int64
+	// Now is the clock of the simulated security module; nil: time.Now.
+	Now func() time.Time
+	// Scratch is the folder in which private copies of functions are made; empty: the system's
+	// folder for temporary files.
+	Scratch string
+}
+
+// Function is one function to serve: a folder, or a handler in Go.
+type Function struct {
+	// Name is 1 to 64 letters, digits, "_", "." and "-"; empty: the folder's base name.
+	Name string
+	// Folder holds an app.py that defines cape_handler. It is read once, at the start; what it
+	// holds then is what is measured and what runs.
+	Folder string
+	// Handler serves in place of a folder.
+	Handler Handler
+}
+
+// Handler is a function written in Go. The input is its own only until it returns; the output,
+// which may be the input itself, has to stay as it is until the context ends. The text of an error is what the
+// caller is told. ctx ends with the session. It may be called by several sessions at once.
+type Handler func(ctx context.Context, input []byte) ([]byte, error)
+
+const (
+	defaultListen      = "127.0.0.1:0"
+	defaultIdleTimeout = time.Minute
+	defaultMaxInput    = 64 << 20
+	maxMaxInput        = 1 << 30
+	envelopeAllowance  = 64 << 10
+)
+
+// settle checks the options and fills in the defaults.
+func (o Options) settle() (Options, error) {
+	if o.Listen == "" {
+		o.Listen = defaultListen
+	}
+	if _, _, err := net.SplitHostPort(o.Listen); err != nil {
+		return o, fail("argument.listen", err, "%q is no address to listen on: give host:port, such as %s", o.Listen, defaultListen)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = defaultIdleTimeout
+	}
+	if o.MaxInput == 0 {
+		o.MaxInput = defaultMaxInput
+	}
+	if o.IdleTimeout < 0 {
+		return o, fail("argument.options", nil, "the idle timeout is negative: give a duration, or 0 for a minute")
+	}
+	if o.MaxInput < 0 || o.MaxInput > maxMaxInput {
+		return o, fail("argument.options", nil, "the largest input may be 1 to %d bytes, not %d", maxMaxInput, o.MaxInput)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o, nil
+}

@@ -1,0 +1,73 @@
+package enclave
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/libcape/libcape/core/transport"
+	"github.com/libcape/libcape/core/wire"
+)
+
+// maxErrorText bounds what a caller is told about an error, in bytes.
+const maxErrorText = 4096
+
+// reply answers one request, and reports whether the session goes on.
+func (s *session) reply(ctx context.Context, r runner, q request) bool {
+	if s.enclave.faulty(InvokeDropped) {
+		_ = s.conn.Close()
+		return false
+	}
+	frame, err := s.result(ctx, r, q)
+	if ctx.Err() != nil {
+		return false
+	}
+	if err != nil {
+		frame = wire.EncodeError(boundText(err.Error()))
+	}
+	return s.sendReply(ctx, frame)
+}
+
+// result opens a request, runs the function and encodes what it gave. An error is for the
+// caller to read, and the session goes on after it.
+func (s *session) result(ctx context.Context, r runner, q request) ([]byte, error) {
+	if q.kind != transport.Binary {
+		return nil, fmt.Errorf("a request is a binary message: this one was text")
+	}
+	if size, limit := int64(len(q.data)), s.enclave.maxSealed(); size > limit {
+		return nil, fmt.Errorf("a request of %d bytes: this enclave takes at most %d", size, limit)
+	}
+	input, err := s.key.Open(q.data)
+	if err != nil {
+		return nil, err
+	}
+	sums := wire.Checksums{Function: s.function.checksum[:]}
+	digest := sha256.Sum256(input)
+	sums.Input = digest[:]
+	output, err := r.invoke(ctx, input)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // a handler may still be using the input
+	}
+	defer clear(input)
+	if err != nil {
+		return nil, err
+	}
+	if s.function.handler == nil {
+		defer clear(output) // what a handler returns may be of use to it again
+	}
+	if size, limit := int64(len(output)), s.enclave.maxPlain(); size > limit {
+		return nil, fmt.Errorf("the result has %d bytes: this enclave takes at most %d", size, limit)
+	}
+	outputDigest := sha256.Sum256(output)
+	sums.Output = outputDigest[:]
+	return wire.EncodeResult(wire.Result{Output: output, Checksums: &sums}), nil
+}
+
+func boundText(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) > maxErrorText {
+		return strings.ToValidUTF8(text[:maxErrorText], "") + "..."
+	}
+	return text
+}

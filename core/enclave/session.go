@@ -1,0 +1,162 @@
+package enclave
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/libcape/libcape/core/hpke"
+	"github.com/libcape/libcape/core/transport"
+	"github.com/libcape/libcape/core/wire"
+)
+
+const (
+	maxStart     = 64 << 10 // bytes of a session's first message
+	frameSlack   = 64 << 10 // how far over the limit a request may be and still get an answer
+	writeTimeout = 30 * time.Second
+	writeRate    = 64 << 10 // bytes a second that a client has to take at least
+	closeNormal  = 1000     // RFC 6455 section 7.4.1
+)
+
+// session is one connection: a document, then requests and replies in the same order. One
+// goroutine reads, so that pings are answered all the time, another runs the function.
+type session struct {
+	enclave  *Enclave
+	function *function
+	conn     *transport.Conn
+	below    net.Conn // what conn runs over, for faults
+	key      *hpke.PrivateKey
+	queue    *queue
+	log      *slog.Logger
+}
+
+// run holds the session until either side ends it.
+func (s *session) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = s.conn.Close() })()
+	s.log.Debug("session opened")
+	answered := make(chan struct{})
+	transport.Spawn(func() {
+		defer close(answered)
+		defer cancel()
+		s.answer(ctx)
+	}, s.enclave.panicked)
+	s.read(ctx)
+	cancel()
+	<-answered
+	s.log.Debug("session closed")
+}
+
+// read takes the first message and answers it, then hands on what follows.
+func (s *session) read(ctx context.Context) {
+	kind, data, err := s.conn.Read()
+	if err != nil {
+		return
+	}
+	if !s.attest(ctx, kind, data) {
+		return
+	}
+	s.conn.SetReadLimit(s.enclave.maxSealed() + frameSlack)
+	for {
+		kind, data, err := s.conn.Read()
+		if err != nil || !s.queue.put(ctx, request{kind, data}) {
+			return
+		}
+	}
+}
+
+// attest answers the first message, and reports whether the session goes on.
+func (s *session) attest(ctx context.Context, kind transport.Kind, data []byte) bool {
+	frame, err := s.document(kind, data)
+	if err != nil {
+		s.log.Warn("session refused", "error", err)
+		_ = s.write(transport.Text, wire.EncodeError(boundText(err.Error())))
+		s.conn.CloseWith(closeNormal, "")
+		return false
+	}
+	return s.sendDocument(ctx, frame)
+}
+
+// document makes the session's key and has the security module sign it.
+func (s *session) document(kind transport.Kind, data []byte) ([]byte, error) {
+	if kind != transport.Text {
+		return nil, &wire.Error{Reason: "protocol.message", Text: "the first message is binary: send the nonce as JSON in a text message"}
+	}
+	nonce, err := wire.DecodeStart(data)
+	if err != nil {
+		return nil, err
+	}
+	if s.key, err = hpke.GenerateKey(); err != nil {
+		return nil, err
+	}
+	document, err := s.enclave.attest(claims{
+		publicKey: s.key.PublicKey(), checksum: s.function.checksum[:], nonce: nonce,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return wire.EncodeAttestation(document), nil
+}
+
+// answer runs the function for each request, in order, until ctx ends or the session is idle.
+func (s *session) answer(ctx context.Context) {
+	runner := s.enclave.newRunner(ctx, s.function, s.log)
+	defer runner.close()
+	last := time.Now()
+	for {
+		next, ok := s.next(ctx, last)
+		if !ok {
+			return
+		}
+		ok = s.reply(ctx, runner, next)
+		s.queue.release(next)
+		if !ok {
+			return
+		}
+		last = time.Now()
+	}
+}
+
+// next waits for a request. It closes the session when nothing was heard from the client, a
+// ping counting as life, for as long as the options allow.
+func (s *session) next(ctx context.Context, last time.Time) (request, bool) {
+	timer := time.NewTimer(s.idleLeft(last))
+	defer timer.Stop()
+	for {
+		select {
+		case next := <-s.queue.requests:
+			return next, true
+		case <-ctx.Done():
+			return request{}, false
+		case <-timer.C:
+		}
+		left := s.idleLeft(last)
+		if left <= 0 {
+			s.log.Debug("session was idle")
+			s.conn.CloseWith(closeNormal, "idle")
+			return request{}, false
+		}
+		timer.Reset(left)
+	}
+}
+
+func (s *session) idleLeft(last time.Time) time.Duration {
+	if heard := s.conn.Heard(); heard.After(last) {
+		last = heard
+	}
+	return s.enclave.options.IdleTimeout - time.Since(last)
+}
+
+// write sends a message, within a time that depends on its size.
+func (s *session) write(kind transport.Kind, frame []byte) error {
+	allowed := writeTimeout + time.Duration(len(frame)/writeRate)*time.Second
+	return s.conn.Write(kind, frame, time.Now().Add(allowed))
+}
+
+// maxPlain is how large an input or an output may be, in bytes.
+func (e *Enclave) maxPlain() int64 { return e.options.MaxInput + envelopeAllowance }
+
+// maxSealed is how large a sealed request may be, in bytes.
+func (e *Enclave) maxSealed() int64 { return e.maxPlain() + hpke.Overhead }

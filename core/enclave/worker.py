@@ -1,0 +1,135 @@
+"""Serves one function: requests come, and replies go, over descriptor 3.
+
+A request is its length in 8 bytes, big-endian, then the input. A reply is a status byte (0 the
+output, 1 the text of an error), a length in 8 bytes, then as many bytes. The working directory
+holds the function's app.py. What is imported here is loaded before the function's folder can
+be searched, and is kept to what every interpreter has loaded anyway, so that a function may
+have modules of any name.
+"""
+import sys
+
+if sys.path[0] == "":
+    sys.path.pop(0)  # the working directory, which "-c" puts first
+
+import os  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHANNEL = 3
+OUTPUT, ERROR = 0, 1
+TEXT_LIMIT = 4000
+
+
+def restore_signals() -> None:
+    """A host may ignore signals that functions rely on; that would be inherited."""
+    signals = __import__("_signal")
+    for number in (signals.SIGCHLD, signals.SIGTERM, signals.SIGHUP):
+        signals.signal(number, signals.SIG_DFL)
+
+
+def describe(error: BaseException) -> str:
+    """The text of an exception for the caller: its type and its message."""
+    kind = type(error).__name__
+    try:
+        if isinstance(error, SystemExit):
+            message = str(0 if error.code is None else error.code)
+        else:
+            message = str(error)
+    except BaseException:
+        message = "(its message cannot be shown)"
+    text = kind + ": " + message if message else kind
+    return text[:TEXT_LIMIT]
+
+
+def report(error: BaseException) -> None:
+    """Writes a traceback, without the frame of this file, to the enclave's log."""
+    try:
+        traceback = error.__traceback__
+        if traceback is not None:
+            traceback = traceback.tb_next
+        sys.__excepthook__(type(error), error, traceback)
+    except BaseException:
+        pass
+
+
+def load() -> "tuple[Callable[[bytes], object], None] | tuple[None, str]":
+    """Returns the handler, or None and the text of what is wrong with app.py."""
+    try:
+        app = __import__("app")
+    except BaseException as error:
+        report(error)
+        return None, "app.py cannot be imported: " + describe(error)
+    handler = getattr(app, "cape_handler", None)
+    if handler is None:
+        return None, "app.py has no cape_handler: define cape_handler(input)"
+    if not callable(handler):
+        return None, "cape_handler of app.py cannot be called: make it a function"
+    return handler, None
+
+
+def as_bytes(result: object) -> bytes:
+    if result is None:
+        return b""
+    if isinstance(result, (bytes, bytearray, memoryview)):
+        return bytes(result)
+    if not isinstance(result, str):
+        result = str(result)
+    return result.encode("utf-8")
+
+
+def call(handler: "Callable[[bytes], object]", data: bytes, limit: int) -> "tuple[int, bytes]":
+    """Runs the handler; returns a status and the bytes of the reply."""
+    try:
+        output = as_bytes(handler(data))
+    except BaseException as error:
+        report(error)
+        return ERROR, describe(error).encode("utf-8", "replace")
+    if len(output) > limit:
+        text = "the result has %d bytes: this enclave takes at most %d"
+        return ERROR, (text % (len(output), limit)).encode()
+    return OUTPUT, output
+
+
+def send(data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(CHANNEL, rest):]
+
+
+def serve() -> None:
+    limit = int(sys.argv[1])
+    folder = os.getcwd()
+    os.set_inheritable(CHANNEL, False)
+    restore_signals()
+    sys.path.insert(0, folder)
+    sys.argv = [os.path.join(folder, "app.py")]
+    process = os.getpid()
+    requests = open(CHANNEL, "rb", closefd=False)
+    handler, fault = load()
+    while True:
+        size = requests.read(8)
+        if len(size) < 8:
+            return
+        length = int.from_bytes(size, "big")
+        data = requests.read(length)
+        if len(data) < length:
+            return
+        if handler is not None:
+            status, reply = call(handler, data, limit)
+        else:
+            status, reply = ERROR, fault.encode("utf-8", "replace")
+        del data
+        if os.getpid() != process:
+            return  # a copy that the function forked and forgot to end
+        send(bytes([status]) + len(reply).to_bytes(8, "big"))
+        send(reply)
+
+
+try:
+    serve()
+except BaseException as error:
+    report(error)
+    os._exit(70)
+os._exit(0)

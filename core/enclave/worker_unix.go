@@ -1,0 +1,24 @@
+//go:build unix && !linux
+
+package enclave
+
+import (
+	"os"
+	"syscall"
+)
+
+const socketFlags = 0
+
+func workerAttributes(*int) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
+
+// reap waits for the process and kills what is left of its group.
+func (w *worker) reap() (*os.ProcessState, error) {
+	state, err := w.process.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.killGroup()
+	w.reaped = true
+	return state, err
+}
