@@ -57,6 +57,9 @@ func (v *Verifier) build(p *payload, leaf *certificate, leafKnown bool, links []
 		if err := cert.checkCA(caName(i), n-1-i); err != nil {
 			return nil, err
 		}
+		if i > 0 && links[i].certificate == links[i].issuer {
+			return nil, chainError("chain.order", caName(i)+" is the certificate before it once more")
+		}
 		if i > 0 && !bytes.Equal(cert.x509.RawIssuer, c.cas[i-1].x509.RawSubject) {
 			return nil, chainError("chain.order", caName(i)+" names another issuer than the certificate before it")
 		}

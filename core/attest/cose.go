@@ -13,12 +13,12 @@ const maxDocument = 16 << 10
 
 // CBOR major types (RFC 8949 section 3.1).
 const (
-	majorUint  = 0
-	majorBytes = 2
-	majorText  = 3
-	majorArray = 4
-	majorMap   = 5
-	majorTag   = 6
+	majorNegative = 1 // -1 less the value
+	majorBytes    = 2
+	majorText     = 3
+	majorArray    = 4
+	majorMap      = 5
+	majorTag      = 6
 )
 
 const (
@@ -47,6 +47,7 @@ var (
 	errNotMinimal = cborError("cbor.not_minimal", "a length in the document's envelope is longer than it need be")
 	errTrailing   = cborError("cbor.trailing", "bytes follow the end of the document")
 	errStructure  = cborError("cose.structure", "the document is no COSE_Sign1, an array of four")
+	errAlgorithm  = cborError("cose.alg", "the document's algorithm is not ES384")
 )
 
 // parseEnvelope takes the envelope apart. It is this strict, down to lengths in their shortest
@@ -112,8 +113,13 @@ func checkProtected(protected []byte) *Error {
 		return nil
 	}
 	// {1: another algorithm}, and no header at all, are the attacks that have a name.
-	if len(protected) == 0 || protected[0] == 0xa0 || len(protected) > 2 && protected[0] == 0xa1 && protected[1] == 0x01 {
-		return cborError("cose.alg", "the document's algorithm is not ES384")
+	if len(protected) == 0 || protected[0] == 0xa0 {
+		return errAlgorithm
+	}
+	if len(protected) > 2 && protected[0] == 0xa1 && protected[1] == 0x01 {
+		if h, rest, err := readHead(protected[2:]); err == nil && len(rest) == 0 && (h.major != majorNegative || h.value != 34) {
+			return errAlgorithm
+		}
 	}
 	return cborError("cose.protected", "the protected header is not {1: -35}, ES384 alone")
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	_ "embed"
 	"encoding/pem"
+	"sync"
 )
 
 // awsRoot is the root of AWS Nitro attestation, "G1", valid until 2049-10-28. Its SHA-256
@@ -17,12 +18,14 @@ var awsRoot []byte
 // maxRootsPEM bounds what ParseRoots reads, in bytes.
 const maxRootsPEM = 1 << 20
 
-// AWSRoot returns the embedded AWS Nitro root as DER, which is trusted where Options names no
-// root. The caller may keep and change it.
-func AWSRoot() []byte {
+var awsRootDER = sync.OnceValue(func() []byte {
 	block, _ := pem.Decode(awsRoot)
 	return block.Bytes
-}
+})
+
+// AWSRoot returns the embedded AWS Nitro root as DER, which is trusted where Options names no
+// root. The caller may keep and change it.
+func AWSRoot() []byte { return bytes.Clone(awsRootDER()) }
 
 // ParseRoots returns the certificates of a PEM file as DER, for Options.Roots. Text between the
 // blocks is skipped. The error is an *Error with reason "argument.roots": no certificate, a

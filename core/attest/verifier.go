@@ -95,9 +95,12 @@ func (v *Verifier) verify(document []byte, o *Options, report *Report) (*payload
 	if at.IsZero() {
 		at = time.Now()
 	}
+	if !o.AtDocumentTime {
+		report.VerifiedAt = formatTime(at)
+	}
 	roots := o.Roots
 	if roots == nil {
-		roots = [][]byte{AWSRoot()}
+		roots = [][]byte{awsRootDER()}
 	}
 
 	e, p, err := parseDocument(document, o)

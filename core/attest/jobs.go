@@ -2,21 +2,17 @@ package attest
 
 import "sync"
 
-// concurrently runs every job and returns when all are done. A panic in one of them goes on in
-// the caller, as if it had run there: on a goroutine of its own it would end the process.
+// concurrently runs every job, the first in the caller, and returns when all are done. A panic in
+// one of them goes on in the caller, as if it had run there: on a goroutine of its own it would
+// end the process, which may be a host that only links the library.
 func concurrently(jobs []func()) {
-	if len(jobs) == 0 {
-		return
-	}
 	var (
 		running  sync.WaitGroup
 		mu       sync.Mutex
 		panicked any
 	)
 	for _, job := range jobs[1:] {
-		running.Add(1)
-		go func() {
-			defer running.Done()
+		running.Go(func() {
 			defer func() {
 				if value := recover(); value != nil {
 					mu.Lock()
@@ -25,10 +21,10 @@ func concurrently(jobs []func()) {
 				}
 			}()
 			job()
-		}()
+		})
 	}
 	func() {
-		defer running.Wait()
+		defer running.Wait() // the others may still use what the caller gave them
 		jobs[0]()
 	}()
 	if panicked != nil {
