@@ -4,7 +4,6 @@
 #include "check.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 enum { THREADS = 8 };
 
@@ -34,16 +33,15 @@ static void *sessions(void *number)
     return (void *)(uintptr_t)wrong;
 }
 
-/* Waits for a reply that never comes. Gives the code. */
+/* Waits for a reply that never comes. A thread that comes after the close finds no handle. */
 static void *waits(void *unused)
 {
     (void)unused;
     cape_buf output = {0};
-    cape_error err = CAPE_ERROR_INIT;
-    int32_t code = cape_invoke(shared, (const uint8_t *)"x", 1, &output, &err);
+    int32_t code = cape_invoke(shared, (const uint8_t *)"x", 1, &output, NULL);
     CHECK(output.data == NULL, "a reply came");
-    /* A thread that comes after the close finds no handle. */
-    return (void *)(intptr_t)(code == CAPE_E_CLOSED || code == CAPE_E_HANDLE);
+    CHECK(code == CAPE_E_CLOSED || code == CAPE_E_HANDLE, "a waiting call ended with %d", (int)code);
+    return (void *)(uintptr_t)(code == CAPE_E_CLOSED);
 }
 
 static void run(void *(*body)(void *), pthread_t threads[THREADS])
@@ -66,6 +64,22 @@ static uintptr_t join(pthread_t threads[THREADS])
     return sum;
 }
 
+/* Closes a handle on which THREADS calls wait, or may be about to: all of them end, and soon.
+ * Gives how many had been waiting. */
+static uintptr_t close_under(cape_handle handle, long head_start)
+{
+    pthread_t threads[THREADS];
+    struct timespec delay = {0, head_start};
+    run(waits, threads);
+    nanosleep(&delay, NULL);
+    double start = seconds();
+    CHECK(cape_close(handle, NULL) == CAPE_OK, "close");
+    CHECK(seconds() - start < 1, "close took %.3f s", seconds() - start);
+    uintptr_t woken = join(threads);
+    CHECK(seconds() - start < 5, "the calls took %.3f s to wake", seconds() - start);
+    return woken;
+}
+
 int main(int argc, char **argv)
 {
     pthread_t threads[THREADS];
@@ -77,29 +91,27 @@ int main(int argc, char **argv)
     run(invokes, threads);
     uintptr_t wrong = join(threads);
     CHECK(wrong == 0, "%zu wrong answers on a shared connection", (size_t)wrong);
+    cape_close(shared, NULL);
 
     run(sessions, threads);
     wrong = join(threads);
     CHECK(wrong == 0, "%zu wrong answers on connections of their own", (size_t)wrong);
 
-    local_faults(&local, "[\"no_reply\"]");
-    run(waits, threads);
-    usleep(200000); /* most of them wait by now; the answer is the same for the others */
-    double start = seconds();
-    CHECK(cape_close(shared, NULL) == CAPE_OK, "close");
-    CHECK(seconds() - start < 0.5, "close took %.3f s", seconds() - start);
-    CHECK(join(threads) == THREADS, "a call ended otherwise");
-    CHECK(seconds() - start < 5, "the calls took %.3f s to wake", seconds() - start);
+    /* With a head start that grows until all of them have got as far as waiting. */
+    uintptr_t woken = 0;
+    for (long delay = 1000000; woken < THREADS && delay < 1000000000; delay *= 2) {
+        local_faults(&local, "[]");
+        shared = local_session(&local, "echo");
+        local_faults(&local, "[\"no_reply\"]");
+        woken = close_under(shared, delay);
+    }
+    CHECK(woken == THREADS, "%zu of %d calls were woken", (size_t)woken, THREADS);
 
     /* The end of an enclave ends its sessions. */
     local_faults(&local, "[]");
     shared = local_session(&local, "echo");
     local_faults(&local, "[\"no_reply\"]");
-    run(waits, threads);
-    start = seconds();
-    CHECK(cape_close(local.handle, NULL) == CAPE_OK, "close");
-    CHECK(seconds() - start < 2, "closing the enclave took %.3f s", seconds() - start);
-    CHECK(join(threads) == THREADS, "a call ended otherwise");
-    cape_close(shared, NULL);
+    CHECK(close_under(local.handle, 1) == THREADS, "a call ended otherwise");
+    CHECK(cape_close(shared, NULL) == CAPE_OK, "close");
     return check_done();
 }
