@@ -14,7 +14,7 @@ import (
 
 //export cape_go_connect
 func cape_go_connect(options *C.cape_text, length C.size_t, conn *C.cape_handle, report *C.cape_buf, failure *C.cape_error) C.int32_t {
-	return attempt(failure, func() error {
+	return answer(failure, protect(func() error {
 		parsed, err := capelib.ParseOptions(borrow(options, length))
 		if err != nil {
 			return err
@@ -38,7 +38,7 @@ func cape_go_connect(options *C.cape_text, length C.size_t, conn *C.cape_handle,
 		}
 		*conn = C.cape_handle(handle)
 		return nil
-	})
+	}))
 }
 
 // giveReport writes an attestation report as JSON, if the caller wants it.
@@ -55,24 +55,24 @@ func giveReport(into *C.cape_buf, report *capelib.Report) error {
 
 //export cape_go_invoke
 func cape_go_invoke(conn C.cape_handle, input *C.cape_bytes, length C.size_t, output *C.cape_buf, failure *C.cape_error) C.int32_t {
-	return with(conn, connection, failure, func(session *capelib.Conn) error {
+	return answer(failure, use(uint64(conn), connection, func(session *capelib.Conn) error {
 		result, err := session.Invoke(context.Background(), borrow(input, length))
 		if err != nil {
 			return err
 		}
 		defer clear(result)
 		return give(output, result)
-	})
+	}))
 }
 
 //export cape_go_close
 func cape_go_close(handle C.cape_handle, failure *C.cape_error) C.int32_t {
-	return attempt(failure, func() error {
+	return answer(failure, protect(func() error {
 		entry, err := handles.remove(uint64(handle))
 		if err != nil {
 			return err
 		}
 		_ = entry.object.Close() // closed is closed, whatever the peer made of it
 		return nil
-	})
+	}))
 }

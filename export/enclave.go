@@ -13,7 +13,7 @@ import (
 
 //export cape_go_enclave_start
 func cape_go_enclave_start(options *C.cape_text, length C.size_t, handle *C.cape_handle, failure *C.cape_error) C.int32_t {
-	return attempt(failure, func() error {
+	return answer(failure, protect(func() error {
 		started, err := startEnclave(borrow(options, length))
 		if err != nil {
 			return err
@@ -25,23 +25,23 @@ func cape_go_enclave_start(options *C.cape_text, length C.size_t, handle *C.cape
 		}
 		*handle = C.cape_handle(added)
 		return nil
-	})
+	}))
 }
 
 //export cape_go_enclave_info
 func cape_go_enclave_info(handle C.cape_handle, info *C.cape_buf, failure *C.cape_error) C.int32_t {
-	return with(handle, localEnclave, failure, func(e *loggedEnclave) error {
+	return answer(failure, use(uint64(handle), localEnclave, func(e *loggedEnclave) error {
 		encoded, err := json.Marshal(e.Info())
 		if err != nil {
 			return err
 		}
 		return give(info, encoded)
-	})
+	}))
 }
 
 //export cape_go_enclave_set_faults
 func cape_go_enclave_set_faults(handle C.cape_handle, faults *C.cape_text, length C.size_t, failure *C.cape_error) C.int32_t {
-	return with(handle, localEnclave, failure, func(e *loggedEnclave) error {
+	return answer(failure, use(uint64(handle), localEnclave, func(e *loggedEnclave) error {
 		var names []string
 		if err := decode(borrow(faults, length), &names, "the faults"); err != nil {
 			return err
@@ -51,7 +51,7 @@ func cape_go_enclave_set_faults(handle C.cape_handle, faults *C.cape_text, lengt
 			return err
 		}
 		return e.SetFaults(parsed...)
-	})
+	}))
 }
 
 // parseFaults gives the faults of these names, or an error that lists the known ones.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -26,15 +24,17 @@ type enclaveOptions struct {
 	IdleTimeoutMS uint32   `json:"idle_timeout_ms"`
 }
 
-// loggedEnclave is a local enclave and the file that its log goes to.
+// loggedEnclave is a local enclave and the file that its log goes to, if any.
 type loggedEnclave struct {
 	*enclave.Enclave
-	log io.Closer
+	log *os.File
 }
 
 // Close ends the enclave and its log.
 func (e *loggedEnclave) Close() error {
-	return errors.Join(e.Enclave.Close(), e.log.Close())
+	err := e.Enclave.Close()
+	_ = e.log.Close() // of no file: an error and nothing else
+	return err
 }
 
 // startEnclave starts a local enclave by its options in JSON.
@@ -47,11 +47,13 @@ func startEnclave(options []byte) (*loggedEnclave, error) {
 	if err != nil {
 		return nil, err
 	}
-	python, err := findPython(parsed.Python)
-	if err != nil {
-		return nil, err
+	python := ""
+	if parsed.Python != "" || len(parsed.Functions) > 0 {
+		if python, err = findPython(parsed.Python); err != nil {
+			return nil, err
+		}
 	}
-	log, err := openLog(parsed.Log)
+	file, log, err := openLog(parsed.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -61,14 +63,13 @@ func startEnclave(options []byte) (*loggedEnclave, error) {
 	}
 	started, err := enclave.Start(enclave.Options{
 		Listen: parsed.Listen, TLS: parsed.TLS, Functions: functions, Python: python, Faults: faults,
-		Log:         slog.New(slog.NewTextHandler(log, nil)),
-		IdleTimeout: time.Duration(parsed.IdleTimeoutMS) * time.Millisecond,
+		Log: log, IdleTimeout: time.Duration(parsed.IdleTimeoutMS) * time.Millisecond,
 	})
 	if err != nil {
-		log.Close()
+		_ = file.Close()
 		return nil, err
 	}
-	return &loggedEnclave{started, log}, nil
+	return &loggedEnclave{started, file}, nil
 }
 
 // decode reads JSON strictly: no unknown, repeated or differently spelt names.
@@ -99,20 +100,15 @@ func findPython(python string) (string, error) {
 	return absolute, nil
 }
 
-// openLog opens a file to append to. Without one the log goes nowhere, never to standard error.
-func openLog(path string) (io.WriteCloser, error) {
+// openLog opens a file to append a log to. Without a path there is neither: the library never
+// writes to standard error.
+func openLog(path string) (*os.File, *slog.Logger, error) {
 	if path == "" {
-		return nowhere{}, nil
+		return nil, nil, nil
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, capelib.NewError("argument.options", "the log cannot be opened ("+err.Error()+"): give the path of a file that can be written")
+		return nil, nil, capelib.NewError("argument.options", "the log cannot be opened ("+err.Error()+"): give the path of a file that can be written")
 	}
-	return file, nil
+	return file, slog.New(slog.NewTextHandler(file, nil)), nil
 }
-
-// nowhere is a log that nobody reads.
-type nowhere struct{}
-
-func (nowhere) Write(text []byte) (int, error) { return len(text), nil }
-func (nowhere) Close() error                   { return nil }
