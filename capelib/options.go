@@ -3,6 +3,7 @@ package capelib
 import (
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -64,8 +65,8 @@ func ParseOptions(options []byte) (Options, error) {
 		Proxy            string          `json:"proxy"`
 		TimeoutMS        uint32          `json:"timeout_ms"`
 	}
-	if err := attest.DecodeJSON(options, &parsed); err != nil {
-		return Options{}, NewError("argument.options", "the options are not usable: "+err.Error())
+	if err := DecodeJSON(options, &parsed); err != nil {
+		return Options{}, err
 	}
 	o := Options{
 		URL: parsed.URL, Function: parsed.Function, Token: parsed.Token, TokenType: parsed.TokenType,
@@ -81,6 +82,19 @@ func ParseOptions(options []byte) (Options, error) {
 		o.Policy = policy
 	}
 	return o, nil
+}
+
+// DecodeJSON reads options in JSON strictly: unknown, repeated and differently spelt names are
+// refused, as is anything after the one value. into is a pointer to what encoding/json can fill.
+func DecodeJSON(options []byte, into any) error {
+	if err := attest.DecodeJSON(options, into); err != nil {
+		var refused *attest.Error
+		if errors.As(err, &refused) {
+			return AsError(refused)
+		}
+		return NewError("argument.options", "the JSON "+err.Error()+": look up the names in cape.h")
+	}
+	return nil
 }
 
 // target is what Options come to, checked.
