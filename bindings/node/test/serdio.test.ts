@@ -157,9 +157,9 @@ describe("serdio decoding", () => {
   });
 
   test("refuses the unused byte, keys that cannot be keys, and names that are not text", () => {
-    refused(`${ARGS}91c1`, "serdio.type");
+    refused(`${ARGS}91c1`, "serdio.format");
     refused(`${ARGS}91819001`, "serdio.key");
-    refused("82ad5f73657264696f5f617267735f91 01af5f73657264696f5f6b77617267735f 810101".replaceAll(" ", ""), "serdio.envelope");
+    refused("82ad5f73657264696f5f617267735f91 01af5f73657264696f5f6b77617267735f 810101".replaceAll(" ", ""), "serdio.key");
     refused(`${ARGS}d40205`, "serdio.type");
     refused(`${ARGS}91c7030292c0c0`.replace("c7030292c0c0", "c7030192c0c0"), "serdio.type");
   });

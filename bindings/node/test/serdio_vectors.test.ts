@@ -18,6 +18,10 @@ const leftOut: Record<string, string> = {
   namedtuple: "JavaScript has no named tuples",
   memoryview: "a Python memoryview",
   range: "a Python range",
+  keys_equal_in_python: "true and 1 differ in JavaScript",
+  elements_equal_in_python: "true and 1 differ in JavaScript",
+  equal_tuples_in_set: "objects of equal content differ in a JavaScript Set",
+  equal_frozensets_in_set: "objects of equal content differ in a JavaScript Set",
   hook_top_level: "this package has no hooks",
   hook_in_list: "this package has no hooks",
   hook_in_tuple: "this package has no hooks",
@@ -40,8 +44,7 @@ const reprs: Record<string, unknown> = {
 const exact = { exactFloats: true, maps: true };
 const vectors = cases();
 
-function reasonOf({ name }: Case): string {
-  const reason = reasons[name];
+function reasonOf({ name, reason = reasons[name] }: Case): string {
   assert.ok(reason, `mended.json gives no reason for ${name}`);
   return reason;
 }
@@ -49,12 +52,15 @@ function reasonOf({ name }: Case): string {
 function assertBytes(encoded: Buffer, expected: Case): void {
   if (expected.hex !== undefined) {
     assert.equal(encoded.toString("hex"), expected.hex);
-  } else {
-    assert.ok(encoded.toString("hex", 0, 64).startsWith(expected.hex_prefix?.slice(0, 128) ?? "none"));
+  } else if (expected.hex_prefix !== undefined) {
+    assert.ok(encoded.toString("hex", 0, 64).startsWith(expected.hex_prefix.slice(0, 128)));
     assert.ok(encoded.toString("hex", encoded.length - 32).endsWith(expected.hex_suffix ?? "none"));
   }
   assert.equal(encoded.length, expected.len);
-  assert.equal(createHash("sha256").update(encoded).digest("hex"), expected.sha256);
+  assert.ok(expected.hex !== undefined || expected.sha256 !== undefined, "the case has no bytes");
+  if (expected.sha256 !== undefined) {
+    assert.equal(createHash("sha256").update(encoded).digest("hex"), expected.sha256);
+  }
 }
 
 describe("serdio vectors", () => {
@@ -71,29 +77,37 @@ describe("serdio vectors", () => {
       }
       const encoded = serdio.encode(args.map(value), named(each.kwargs));
       assertBytes(encoded, each);
-      assert.ok(deserialize && as_signature, "the case does not tell what it decodes to");
+      assert.ok(deserialize, "the case does not tell what it decodes to");
       assert.deepStrictEqual(serdio.decode(encoded, exact), value(deserialize));
       const call = serdio.decodeCall(encoded, exact);
-      assert.deepStrictEqual([...call.args], as_signature.args.map(value));
-      assert.deepStrictEqual(call.kwargs, named(as_signature.kwargs));
+      if (as_signature !== undefined) {
+        assert.deepStrictEqual([...call.args], as_signature.args.map(value));
+        assert.deepStrictEqual(call.kwargs, named(as_signature.kwargs));
+      }
       assert.ok(serdio.encode(call.args, call.kwargs as Map<string, unknown>).equals(encoded), "decoding and encoding again changes it");
     });
   }
 
   for (const each of vectors.decodeOnly) {
+    if (each.name in leftOut) {
+      continue;
+    }
     test(each.name, () => {
-      const input = Buffer.from(each.input_hex ?? "", "hex");
-      if (each.error !== undefined) {
+      const parts = each.input ?? [[each.input_hex ?? "", 1]];
+      const input = Buffer.from(parts.map(([hex, times]) => hex.repeat(times)).join(""), "hex");
+      if (each.error !== undefined || each.reason !== undefined) {
         assert.throws(() => serdio.decode(input), fault(SerdioError, reasonOf(each)));
-        return;
+      } else if (each.deserialize !== undefined) {
+        assert.deepStrictEqual(serdio.decode(input, exact), value(each.deserialize));
+      } else {
+        assert.ok(each.result_repr !== undefined && each.result_repr in reprs, `no counterpart of ${each.result_repr}`);
+        assert.deepStrictEqual(serdio.decode(input), reprs[each.result_repr]);
       }
-      assert.ok(each.result_repr !== undefined && each.result_repr in reprs, `no counterpart of ${each.result_repr}`);
-      assert.deepStrictEqual(serdio.decode(input), reprs[each.result_repr]);
     });
   }
 
   test("names what is left out, and nothing that is not there", () => {
-    const names = new Set(vectors.cases.map(({ name }) => name));
+    const names = new Set([...vectors.cases, ...vectors.decodeOnly].map(({ name }) => name));
     assert.deepEqual(Object.keys(leftOut).filter((name) => !names.has(name)), []);
   });
 

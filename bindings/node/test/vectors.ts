@@ -26,8 +26,15 @@ export interface Case {
   deserialize?: Noted;
   as_signature?: { args: Noted[]; kwargs: Record<string, Noted> };
   input_hex?: string;
+  input?: [hex: string, times: number][];
   result_repr?: string;
   error?: string;
+  reason?: string;
+}
+
+interface Vectors {
+  cases: Case[];
+  decode_only: Case[];
 }
 
 function read(name: string): any {
@@ -47,7 +54,8 @@ export const mendedNames = mended.mended.map(({ name }) => name);
 
 /** All cases as they are right. */
 export function cases(): { cases: Case[]; decodeOnly: Case[] } {
-  const vectors = read("serdio.json") as { cases: Case[]; decode_only: Case[] };
+  const vectors = read("serdio.json") as Vectors;
+  const further = read("further.json") as Vectors;
   const byName = new Map([...vectors.cases, ...vectors.decode_only].map((each) => [each.name, each]));
   for (const { name, patch } of mended.mended) {
     const target = byName.get(name) as Record<string, unknown> | undefined;
@@ -62,7 +70,10 @@ export function cases(): { cases: Case[]; decodeOnly: Case[] } {
       }
     }
   }
-  return { cases: vectors.cases, decodeOnly: vectors.decode_only };
+  return {
+    cases: [...vectors.cases, ...further.cases],
+    decodeOnly: [...vectors.decode_only, ...further.decode_only],
+  };
 }
 
 /** The value as decoding with exactFloats and maps gives it. */

@@ -3,7 +3,8 @@ import { types } from "node:util";
 import { Encoder, ExtData } from "@msgpack/msgpack";
 
 import { argumentError } from "../failure.js";
-import { ARGS, COMPLEX, describe, FROZENSET, isBytes, isHashable, KWARGS, MAX_DEPTH, SET, TUPLE } from "./profile.js";
+import { type Level, outermost, payload, within } from "./level.js";
+import { ARGS, COMPLEX, describe, FROZENSET, isBytes, isHashable, KWARGS, SET, TUPLE } from "./profile.js";
 import { Complex, Ext, Float, FrozenSet, type KeywordArguments, Tuple } from "./types.js";
 
 /**
@@ -22,14 +23,15 @@ import { Complex, Ext, Float, FrozenSet, type KeywordArguments, Tuple } from "./
  * | Complex, Ext | complex, msgpack.ExtType |
  *
  * @throws ArgumentError (`argument.serdio`) for any other value, undefined included; for text
- * with half a surrogate pair; for what stands more than 511 levels deep, or in itself.
+ * with half a surrogate pair; for what stands more than 511 levels deep (1024, tuples and sets between), or in itself.
  */
 export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}): Buffer {
   const writer = new Writer();
   const named = types.isMap(kwargs) ? [...kwargs.entries()] : Object.entries(kwargs);
+  const level = within(outermost, tooDeep);
   writer.mapHeader(named.length === 0 ? 1 : 2);
   writer.scalar(ARGS);
-  writer.extension(TUPLE, () => writer.array(args, 1));
+  writer.extension(TUPLE, () => writer.sequence(args, args.length, payload(level)));
   if (named.length > 0) {
     writer.scalar(KWARGS);
     for (const [name] of named) {
@@ -37,7 +39,7 @@ export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}):
         throw refused(`the name of a keyword argument is ${describe(name)}, not text`);
       }
     }
-    writer.map(named, 1);
+    writer.map(named, level);
   }
   return writer.bytes();
 }
@@ -56,7 +58,7 @@ class Writer {
     return Buffer.from(this.#bytes.buffer, 0, this.#length);
   }
 
-  value(value: unknown, depth: number): void {
+  value(value: unknown, level: Level): void {
     switch (typeof value) {
       case "boolean":
         return this.scalar(value);
@@ -67,25 +69,29 @@ class Writer {
       case "string":
         return this.#text(value);
       case "object":
-        return value === null ? this.scalar(null) : this.#object(value, depth);
+        return value === null ? this.scalar(null) : this.#object(value, level);
       default:
         throw refused(`${describe(value)} has no form in serdio${value === undefined ? ": use null" : ""}`);
     }
   }
 
-  array(items: readonly unknown[], depth: number): void {
-    this.#sequence(items, items.length, depth);
+  sequence(items: Iterable<unknown>, length: number, level: Level): void {
+    const inside = within(level, tooDeep);
+    this.#header(length, 16, 0x90, 0xdc);
+    for (const item of items) {
+      this.value(item, inside);
+    }
   }
 
-  map(entries: [unknown, unknown][], depth: number): void {
-    checkDepth(depth);
+  map(entries: [unknown, unknown][], level: Level): void {
+    const inside = within(level, tooDeep);
     this.mapHeader(entries.length);
     for (const [key, value] of entries) {
       if (!isHashable(key)) {
         throw refused(`${describe(key)} cannot be the key of a map: use a Tuple`);
       }
-      this.value(key, depth + 1);
-      this.value(value, depth + 1);
+      this.value(key, inside);
+      this.value(value, inside);
     }
   }
 
@@ -110,19 +116,19 @@ class Writer {
     this.#length += header.length;
   }
 
-  #object(value: object, depth: number): void {
+  #object(value: object, level: Level): void {
     if (isBytes(value)) {
       this.#binary(value);
     } else if (types.isAnyArrayBuffer(value)) {
       this.#binary(new Uint8Array(value));
     } else if (value instanceof Tuple) {
-      this.extension(TUPLE, () => this.#sequence(value, value.length, depth));
+      this.extension(TUPLE, () => this.sequence(value, value.length, payload(level)));
     } else if (Array.isArray(value)) {
-      this.#sequence(value, value.length, depth);
+      this.sequence(value, value.length, level);
     } else if (types.isSet(value)) {
-      this.#set(value, depth);
+      this.#set(value, level);
     } else if (types.isMap(value)) {
-      this.map([...value.entries()], depth);
+      this.map([...value.entries()], level);
     } else if (value instanceof Float) {
       this.#float(value.value);
     } else if (value instanceof Complex) {
@@ -130,27 +136,19 @@ class Writer {
     } else if (value instanceof Ext) {
       this.#ext(value);
     } else if (Object.getPrototypeOf(value) === null || Object.getPrototypeOf(value) === Object.prototype) {
-      this.map(Object.entries(value), depth);
+      this.map(Object.entries(value), level);
     } else {
       throw refused(`${describe(value)} has no form in serdio: make a plain object of it`);
     }
   }
 
-  #sequence(items: Iterable<unknown>, length: number, depth: number): void {
-    checkDepth(depth);
-    this.#header(length, 16, 0x90, 0xdc);
-    for (const item of items) {
-      this.value(item, depth + 1);
-    }
-  }
-
-  #set(value: Set<unknown>, depth: number): void {
+  #set(value: Set<unknown>, level: Level): void {
     for (const item of value) {
       if (!isHashable(item)) {
         throw refused(`${describe(item)} cannot be in a set: use a Tuple or a FrozenSet`);
       }
     }
-    this.extension(value instanceof FrozenSet ? FROZENSET : SET, () => this.#sequence(value, value.size, depth));
+    this.extension(value instanceof FrozenSet ? FROZENSET : SET, () => this.sequence(value, value.size, payload(level)));
   }
 
   #complex(value: Complex): void {
@@ -248,10 +246,8 @@ function bigEndian(value: number, size: 2 | 4): number[] {
   return size === 2 ? low : [(value >>> 24) & 0xff, (value >>> 16) & 0xff, ...low];
 }
 
-function checkDepth(depth: number): void {
-  if (depth > MAX_DEPTH) {
-    throw refused(`values stand more than ${MAX_DEPTH} levels deep in each other, or one stands in itself`);
-  }
+function tooDeep(): Error {
+  return refused("values stand too deep in each other, or one stands in itself");
 }
 
 function refused(message: string): Error {

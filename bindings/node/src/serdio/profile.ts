@@ -12,9 +12,6 @@ export const TUPLE = 2;
 export const SET = 3;
 export const FROZENSET = 4;
 
-/** How deep lists, maps, tuples and sets may stand in each other. */
-export const MAX_DEPTH = 511;
-
 /** Whether a value is a Uint8Array, a Buffer included, of this realm or of another. */
 export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value);

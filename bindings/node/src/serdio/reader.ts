@@ -1,0 +1,302 @@
+import { Code, SerdioError } from "../errors.js";
+import { type Level, outermost, payload, within } from "./level.js";
+import { COMPLEX, describe, FROZENSET, isHashable, SET, TUPLE } from "./profile.js";
+import { Complex, Ext, Float, FrozenSet, Tuple } from "./types.js";
+
+/** What decoding makes of values that JavaScript could express in two ways. */
+export interface DecodeOptions {
+  /** True makes floats with an integral value Float, so that they stay apart from integers. */
+  exactFloats?: boolean;
+  /** True makes every map a Map, which keeps its order. Otherwise a map with only text for keys is a plain object. */
+  maps?: boolean;
+}
+
+type Entry = [key: unknown, value: unknown];
+
+/** The most values in one message: small ones take a hundred times their size once decoded. */
+const MAX_VALUES = 8 << 20;
+
+/**
+ * Reads hostile bytes. @msgpack/msgpack's decoder takes wrong UTF-8, refuses keys other than
+ * text and numbers, and does not tell 1.0 from 1.
+ */
+export class Reader {
+  readonly #bytes: Buffer;
+  readonly #options: DecodeOptions;
+  readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  #position = 0;
+  /** Where the message, or the extension's payload that is being read, ends. */
+  #end: number;
+  /** Values that the open arrays and maps of this part have still to deliver, of a byte each at least. */
+  #owed = 0;
+  #values = 0;
+
+  constructor(data: Uint8Array, options: DecodeOptions) {
+    this.#bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    this.#options = options;
+    this.#end = data.length;
+  }
+
+  /** Reads the whole message; undefined when it is no map. */
+  envelope(): Map<unknown, unknown> | undefined {
+    const size = this.#mapSize(this.#unsigned(1));
+    const entries = size === undefined ? undefined : this.#entries(size, outermost);
+    if (entries === undefined) {
+      return undefined;
+    }
+    this.#atEnd();
+    return new Map(entries);
+  }
+
+  #mapSize(type: number): number | undefined {
+    if ((type & 0xf0) === 0x80) {
+      return type & 0x0f;
+    }
+    return type === 0xde || type === 0xdf ? this.#unsigned(type === 0xde ? 2 : 4) : undefined;
+  }
+
+  #value(level: Level): unknown {
+    if (++this.#values > MAX_VALUES) {
+      throw failure("serdio.size", `the data holds more than ${MAX_VALUES} values`);
+    }
+    const type = this.#unsigned(1);
+    if (type < 0x80) {
+      return type;
+    }
+    const size = this.#mapSize(type);
+    if (size !== undefined) {
+      return this.#map(size, level);
+    }
+    if (type < 0xa0) {
+      return this.#array(type & 0x0f, level);
+    }
+    if (type < 0xc0) {
+      return this.#text(type & 0x1f);
+    }
+    if (type >= 0xe0) {
+      return type - 0x100;
+    }
+    return this.#typed(type, level);
+  }
+
+  #typed(type: number, level: Level): unknown {
+    switch (type) {
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+      case 0xc5:
+      case 0xc6:
+        return this.#take(this.#unsigned((1 << (type - 0xc4)) as 1 | 2 | 4));
+      case 0xc7:
+      case 0xc8:
+      case 0xc9:
+        return this.#extension(this.#unsigned((1 << (type - 0xc7)) as 1 | 2 | 4), level);
+      case 0xca:
+        return this.#float(this.#bytes.readFloatBE(this.#skip(4)));
+      case 0xcb:
+        return this.#float(this.#bytes.readDoubleBE(this.#skip(8)));
+      case 0xcc:
+      case 0xcd:
+      case 0xce:
+        return this.#unsigned((1 << (type - 0xcc)) as 1 | 2 | 4);
+      case 0xcf:
+        return narrow(this.#bytes.readBigUInt64BE(this.#skip(8)));
+      case 0xd0:
+        return this.#bytes.readInt8(this.#skip(1));
+      case 0xd1:
+        return this.#bytes.readInt16BE(this.#skip(2));
+      case 0xd2:
+        return this.#bytes.readInt32BE(this.#skip(4));
+      case 0xd3:
+        return narrow(this.#bytes.readBigInt64BE(this.#skip(8)));
+      case 0xd4:
+      case 0xd5:
+      case 0xd6:
+      case 0xd7:
+      case 0xd8:
+        return this.#extension(1 << (type - 0xd4), level);
+      case 0xd9:
+      case 0xda:
+      case 0xdb:
+        return this.#text(this.#unsigned((1 << (type - 0xd9)) as 1 | 2 | 4));
+      case 0xdc:
+      case 0xdd:
+        return this.#array(this.#unsigned(type === 0xdc ? 2 : 4), level);
+      default:
+        throw failure("serdio.format", "the data holds the byte c1, which MessagePack never uses");
+    }
+  }
+
+  #array(size: number, level: Level): unknown[] {
+    const inside = this.#open(size, level);
+    const items: unknown[] = [];
+    for (let i = 0; i < size; i++) {
+      items.push(this.#element(inside));
+    }
+    return items;
+  }
+
+  #map(size: number, level: Level): unknown {
+    const entries = this.#entries(size, level);
+    return this.#options.maps || !entries.every(([key]) => isText(key)) ? new Map(entries) : plain(entries);
+  }
+
+  #entries(size: number, level: Level): Entry[] {
+    const inside = this.#open(2 * size, level);
+    const entries: Entry[] = [];
+    for (let i = 0; i < size; i++) {
+      const key = this.#element(inside);
+      if (!isHashable(key)) {
+        throw failure("serdio.key", `a map has ${describe(key)} as a key`);
+      }
+      entries.push([key, this.#element(inside)]);
+    }
+    return entries;
+  }
+
+  /** Enters an array or map of so many values. */
+  #open(values: number, level: Level): Level {
+    const inside = within(level, tooDeep);
+    if (values > this.#room()) {
+      throw truncated();
+    }
+    this.#owed += values;
+    return inside;
+  }
+
+  #element(level: Level): unknown {
+    this.#owed--;
+    return this.#value(level);
+  }
+
+  #extension(length: number, level: Level): unknown {
+    const code = this.#bytes.readInt8(this.#skip(1));
+    if (code < COMPLEX || code > FROZENSET) {
+      return new Ext(code, this.#take(length));
+    }
+    const outer = { end: this.#end, owed: this.#owed };
+    this.#position = this.#skip(length);
+    this.#end = this.#position + length;
+    this.#owed = 0;
+    // An array counts itself; anything else takes a level here, lest extensions nest without end.
+    const isCounted = isArrayType(this.#bytes[this.#position]);
+    const content = this.#value(payload(isCounted ? level : within(level, tooDeep)));
+    this.#atEnd();
+    this.#end = outer.end;
+    this.#owed = outer.owed;
+    return profiled(code, content);
+  }
+
+  #text(length: number): string {
+    const start = this.#skip(length);
+    try {
+      return this.#utf8.decode(this.#bytes.subarray(start, start + length));
+    } catch {
+      throw failure("serdio.utf8", "a text in the data is not UTF-8");
+    }
+  }
+
+  #float(value: number): unknown {
+    return this.#options.exactFloats && Number.isSafeInteger(value) && !Object.is(value, -0) ? new Float(value) : value;
+  }
+
+  #unsigned(size: 1 | 2 | 4): number {
+    return this.#bytes.readUIntBE(this.#skip(size), size);
+  }
+
+  #take(length: number): Buffer {
+    const start = this.#skip(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  /** Goes on by length bytes, which must be there, and answers where they start. */
+  #skip(length: number): number {
+    if (length > this.#room()) {
+      throw truncated();
+    }
+    const start = this.#position;
+    this.#position += length;
+    return start;
+  }
+
+  /** The bytes that are left for a value that is being read. */
+  #room(): number {
+    return this.#end - this.#position - this.#owed;
+  }
+
+  #atEnd(): void {
+    if (this.#position !== this.#end) {
+      throw failure("serdio.trailing", "bytes follow the end of a value");
+    }
+  }
+}
+
+/** The value of an extension of the profile. */
+function profiled(code: number, content: unknown): unknown {
+  if (!Array.isArray(content) || (content instanceof Tuple && code !== COMPLEX)) {
+    throw failure("serdio.type", `extension ${code} holds ${describe(content)}, not a list`);
+  }
+  if (code === TUPLE) {
+    return Tuple.fromItems(content);
+  }
+  if (code === COMPLEX) {
+    const [re, im] = content.map(real);
+    if (content.length !== 2 || re === undefined || im === undefined) {
+      throw failure("serdio.type", "a complex number is not made of two numbers");
+    }
+    return new Complex(re, im);
+  }
+  if (!content.every(isHashable)) {
+    throw failure("serdio.type", "a set holds a list, a map or a set");
+  }
+  return code === SET ? new Set(content) : new FrozenSet(content);
+}
+
+function isArrayType(type: number | undefined): boolean {
+  return type !== undefined && ((type & 0xf0) === 0x90 || type === 0xdc || type === 0xdd);
+}
+
+export function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function real(value: unknown): number | undefined {
+  if (value instanceof Float) {
+    return value.value;
+  }
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined;
+}
+
+function narrow(value: bigint): number | bigint {
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}
+
+/** A plain object; `__proto__` is a name like any other in it. */
+function plain(entries: readonly Entry[]): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (const [key, value] of entries) {
+    if (key === "__proto__") {
+      Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+    } else {
+      object[key as string] = value;
+    }
+  }
+  return object;
+}
+
+function truncated(): SerdioError {
+  return failure("serdio.truncated", "the data ends too early: it was cut off, or it is not serdio");
+}
+
+function tooDeep(): SerdioError {
+  return failure("serdio.depth", "values stand too deep in each other");
+}
+
+/** An error for bytes that are not serdio. */
+export function failure(reason: string, message: string): SerdioError {
+  return new SerdioError(message, { code: Code.PROTOCOL, reason });
+}
