@@ -1,0 +1,41 @@
+"""What serdio puts on the wire: names, extension codes and limits.
+
+A call is one MessagePack map, ``{"_serdio_args_": args, "_serdio_kwargs_": kwargs}``. The
+second entry is left out when it is empty. Types that MessagePack lacks are extensions whose
+payload is MessagePack again, by the same rules.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+ARGS = "_serdio_args_"
+KWARGS = "_serdio_kwargs_"
+
+COMPLEX = 1
+TUPLE = 2
+SET = 3
+FROZENSET = 4
+RESERVED = frozenset((COMPLEX, TUPLE, SET, FROZENSET))
+
+#: How many lists and dicts of one payload a value may lie in.
+MAX_DEPTH = 511
+
+#: The same, counted through tuples and sets too. msgpack packs by recursion on the C stack, so
+#: without a limit a deep value would end the process.
+MAX_TOTAL_DEPTH = 1024
+
+#: Tuples, sets and complex numbers inside one another. Each is a payload of its own, and takes
+#: some of Python's recursion limit.
+MAX_EXT_DEPTH = 256
+TOO_MANY_EXT = f"more than {MAX_EXT_DEPTH} tuples or sets inside one another"
+
+#: Bytes that :func:`serdio.deserialize` takes.
+MAX_SIZE = 1 << 30
+
+#: A payload inside a payload is copied once for each level it lies under. A message may have
+#: this many bytes copied, plus ``COPY_FACTOR`` times its own size.
+COPY_FLOOR = 16 << 20
+COPY_FACTOR = 8
+
+Hook = Callable[[Any], Any]

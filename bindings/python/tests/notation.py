@@ -1,0 +1,71 @@
+"""The notation of the serdio vectors: values that are more than JSON can say."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgpack
+
+
+def build(note: dict[str, Any]) -> Any:
+    """The Python value that a note of the vectors stands for."""
+    return _BUILDERS[note["t"]](note)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, of the same types throughout, floats by their bits and sets without order."""
+    return _exact(one) == _exact(other)
+
+
+def _exact(value: Any) -> Any:
+    kind = type(value)
+    if kind is float:
+        return kind, struct.pack(">d", value)
+    if kind is complex:
+        return kind, struct.pack(">dd", value.real, value.imag)
+    if kind is dict:
+        return kind, [(_exact(key), _exact(item)) for key, item in value.items()]
+    if kind in (set, frozenset):
+        return kind, sorted((_exact(item) for item in value), key=repr)
+    if kind in (list, tuple):
+        return kind, [_exact(item) for item in value]
+    return kind, value
+
+
+def _float(note: dict[str, Any]) -> float:
+    (value,) = struct.unpack(">d", bytes.fromhex(note["bits"]))
+    assert isinstance(value, float)
+    return value
+
+
+def _nest(note: dict[str, Any]) -> Any:
+    value = build(note["leaf"])
+    for _ in range(note["depth"]):
+        value = {"list": lambda v: [v], "tuple": lambda v: (v,), "dict": lambda v: {"k": v}}[
+            note["of"]
+        ](value)
+    return value
+
+
+_BUILDERS: dict[str, Any] = {
+    "none": lambda note: None,
+    "bool": lambda note: note["v"],
+    "int": lambda note: int(note["v"]),
+    "float": _float,
+    "complex": lambda note: complex(_float(note["re"]), _float(note["im"])),
+    "str": lambda note: note["v"],
+    "str_repeat": lambda note: note["unit"] * note["n"],
+    "bytes": lambda note: bytes.fromhex(note["hex"]),
+    "bytes_repeat": lambda note: bytes.fromhex(note["unit_hex"]) * note["n"],
+    "bytearray": lambda note: bytearray.fromhex(note["hex"]),
+    "list": lambda note: [build(item) for item in note["v"]],
+    "list_range": lambda note: list(range(note["n"])),
+    "tuple": lambda note: tuple(build(item) for item in note["v"]),
+    "set": lambda note: {build(item) for item in note["v"]},
+    "frozenset": lambda note: frozenset(build(item) for item in note["v"]),
+    "dict": lambda note: {build(key): build(value) for key, value in note["v"]},
+    "nest": _nest,
+    "ext": lambda note: msgpack.ExtType(note["code"], bytes.fromhex(note["hex"])),
+    "timestamp": lambda note: msgpack.Timestamp(note["s"], note["ns"]),
+}
