@@ -26,11 +26,15 @@ const MaxFunctionSize = 1_000_000_000
 // Give the folder as os.Root.FS, so that a link out of it is refused. Nothing is held in memory
 // but a buffer. After an error what was written to w is of no use.
 func WriteFunctionZip(w io.Writer, folder fs.FS, name string) error {
+	return writeFunctionZip(w, folder, name, MaxFunctionSize)
+}
+
+func writeFunctionZip(w io.Writer, folder fs.FS, name string, limit int64) error {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
 		return fmt.Errorf("a function cannot be named %q: use the folder's own name", name)
 	}
 	archive := zip.NewWriter(w)
-	left := int64(MaxFunctionSize)
+	left := limit
 	files := 0
 	err := fs.WalkDir(folder, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -40,8 +44,10 @@ func WriteFunctionZip(w io.Writer, folder fs.FS, name string) error {
 			return nil
 		}
 		files++
-		n, err := addFile(archive, folder, file, path.Join(name, file), left)
-		left -= n
+		n, err := addFile(archive, folder, file, path.Join(name, file), left+1)
+		if left -= n; err == nil && left < 0 {
+			err = fmt.Errorf("the folder holds more than %d bytes: a function may have no more", limit)
+		}
 		return err
 	})
 	if err != nil {
@@ -53,7 +59,7 @@ func WriteFunctionZip(w io.Writer, folder fs.FS, name string) error {
 	return archive.Close()
 }
 
-// addFile stores one file, of which no more than limit bytes, and returns how many it had.
+// addFile stores no more than limit bytes of one file, and returns how many.
 func addFile(archive *zip.Writer, folder fs.FS, file, entry string, limit int64) (int64, error) {
 	info, err := fs.Stat(folder, file) // follows a link; opening a pipe would wait for a writer
 	if err != nil {
@@ -74,12 +80,9 @@ func addFile(archive *zip.Writer, folder fs.FS, file, entry string, limit int64)
 	if err != nil {
 		return 0, fmt.Errorf("%s cannot be stored: %w", file, err)
 	}
-	n, err := io.Copy(into, io.LimitReader(content, limit+1))
+	n, err := io.Copy(into, io.LimitReader(content, limit))
 	if err != nil {
 		return n, fmt.Errorf("%s cannot be stored: %w", file, err)
-	}
-	if n > limit {
-		return n, fmt.Errorf("the folder holds more than %d bytes: a function may have no more", MaxFunctionSize)
 	}
 	return n, nil
 }
