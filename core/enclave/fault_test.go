@@ -143,7 +143,7 @@ func TestDocumentsAreForged(t *testing.T) {
 	t.Parallel()
 	cases := map[enclave.Fault][]string{
 		enclave.DocumentTruncated: {"cbor.truncated"},
-		enclave.DocumentTampered:  {"signature.mismatch"},
+		enclave.DocumentTampered:  {"signature.invalid"},
 		enclave.ExpiredLeaf:       {"chain.expired"},
 		enclave.ForeignRoot:       {"chain.root"},
 		enclave.ForeignChain:      {"chain.signature"},
@@ -154,8 +154,8 @@ func TestDocumentsAreForged(t *testing.T) {
 		enclave.ShortKey:          {"document.public_key_length"},
 		enclave.ClockOff:          {"time.clock_skew"},
 		enclave.WrongChecksum:     {"policy.function_checksum"},
-		enclave.MissingChecksum:   {"policy.function_checksum"},
-		enclave.MissingUserData:   {"policy.function_checksum"},
+		enclave.MissingChecksum:   {"policy.function_checksum_missing"},
+		enclave.MissingUserData:   {"policy.function_checksum_missing"},
 	}
 	for fault, reasons := range cases {
 		t.Run(string(fault), func(t *testing.T) {
