@@ -1,0 +1,189 @@
+// Package readme runs what README.md shows: its examples in every language, against a local
+// enclave.
+package readme
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const root = "../.."
+
+// top is the absolute path of the project.
+func top(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// example returns the only code block of a language in the README.
+func example(t *testing.T, language string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?ms)^```"+regexp.QuoteMeta(language)+"\n(.*?)^```$").FindAllSubmatch(text, -1)
+	if len(blocks) != 1 {
+		t.Fatalf("the README has %d blocks of %s, not one", len(blocks), language)
+	}
+	return string(blocks[0][1])
+}
+
+// options starts an enclave with the echo function, and returns what connects to it.
+func options(t *testing.T) string {
+	t.Helper()
+	enclave := exec.Command("build/cape", "enclave", "--python", "build/venv/bin/python", "tests/functions/echo")
+	enclave.Dir = root
+	enclave.Stderr = os.Stderr
+	output, err := enclave.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := enclave.Start(); err != nil {
+		t.Fatalf("%v: run make build bindings first", err)
+	}
+	t.Cleanup(func() {
+		_ = enclave.Process.Signal(syscall.SIGTERM)
+		_ = enclave.Wait()
+	})
+	line, err := bufio.NewReader(output).ReadBytes('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ready struct {
+		URL             string            `json:"url"`
+		AttestationRoot string            `json:"attestation_root"`
+		PCRs            map[string]string `json:"pcrs"`
+	}
+	if err := json.Unmarshal(line, &ready); err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(ready.AttestationRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(map[string]any{
+		"url": ready.URL, "function": "local/echo", "attestation_roots": string(pem),
+		"policy": map[string]any{"pcrs": map[string]any{"0": []string{ready.PCRs["0"]}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(encoded)
+}
+
+// run runs a command in a folder and returns what it prints.
+func run(t *testing.T, folder, name string, args ...string) string {
+	t.Helper()
+	command := exec.Command(name, args...)
+	command.Dir = folder
+	var errors strings.Builder
+	command.Stderr = &errors
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", name, err, output, errors.String())
+	}
+	return string(output)
+}
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func want(t *testing.T, got, wanted string) {
+	t.Helper()
+	if got != wanted {
+		t.Errorf("it prints %q, not %q", got, wanted)
+	}
+}
+
+func TestPythonExample(t *testing.T) {
+	t.Parallel()
+	want(t, run(t, root, top(t)+"/build/venv/bin/python", write(t, "example.py", example(t, "python"))), "5.0\n")
+}
+
+func TestNodeExample(t *testing.T) {
+	t.Parallel()
+	// Beside the package's own modules, so that its name is found as in a program that depends on it.
+	file := filepath.Join(top(t), "bindings/node/examples/.readme.mjs")
+	if err := os.WriteFile(file, []byte(example(t, "js")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(file) })
+	want(t, run(t, root, "node", file), "5\n")
+}
+
+func TestGoExample(t *testing.T) {
+	t.Parallel()
+	// The module's own code is found through the module, so the program lies inside it.
+	folder, err := os.MkdirTemp(".", ".example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte(example(t, "go")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(t, run(t, folder, "go", "run", "main.go", options(t)), "hello\n")
+}
+
+func TestCExample(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "example")
+	run(t, root, compiler("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-Iinclude",
+		write(t, "example.c", example(t, "c")), "-Lbuild", "-lcape", "-Wl,-rpath,"+top(t)+"/build", "-o", program)
+	want(t, run(t, root, program, options(t)), "hello\n")
+}
+
+func TestCPlusPlusExample(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "example")
+	run(t, root, compiler("CXX", "c++"), "-std=c++17", "-Wall", "-Wextra", "-Werror", "-Iinclude",
+		write(t, "example.cpp", example(t, "cpp")), "-Lbuild", "-lcape", "-Wl,-rpath,"+top(t)+"/build", "-o", program)
+	want(t, run(t, root, program, options(t)), "hello\n")
+}
+
+func TestOptionsExampleIsReadAsOptions(t *testing.T) {
+	t.Parallel()
+	var parsed map[string]any
+	if err := json.Unmarshal([]byte(example(t, "json")), &parsed); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadmeOpensWithTheTwoCommands(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opening, _, _ := strings.Cut(string(text), "\n## ")
+	for _, command := range []string{"make demo", "make test"} {
+		if !strings.Contains(opening, command) {
+			t.Errorf("the README does not open with %q", command)
+		}
+	}
+}
+
+func compiler(variable, usual string) string {
+	if chosen := os.Getenv(variable); chosen != "" {
+		return chosen
+	}
+	return usual
+}
