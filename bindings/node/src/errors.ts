@@ -46,7 +46,6 @@ export class CapeError extends Error {
 
   constructor(message: string, details: CapeErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
-    this.name = new.target.name;
     this.code = details.code ?? 0;
     this.reason = details.reason ?? "";
     this.report = details.report;
@@ -89,3 +88,13 @@ export class ForkedError extends CapeError {}
 export class PanicError extends CapeError {}
 /** The native library was not found, or is not one that this package can use. */
 export class LibraryError extends CapeError {}
+
+// On the prototype, so that the name is there when the stack is taken.
+const kinds = [
+  CapeError, ArgumentError, HandleError, ConnectError, TlsError, AuthError, AttestationError, PolicyError, ProtocolError,
+  SerdioError, FunctionError, TimeoutError, CancelledError, ClosedError, LimitError, MemoryError, ForkedError, PanicError,
+  LibraryError,
+]; // prettier-ignore
+for (const kind of kinds) {
+  Object.defineProperty(kind.prototype, "name", { value: kind.name, writable: true, configurable: true });
+}

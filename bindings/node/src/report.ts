@@ -15,13 +15,17 @@ export interface ReportStep {
  */
 export interface Report {
   verdict: "accepted" | "refused";
-  /** A stable word such as `policy.pcr`; absent when accepted. */
+  /** A stable word such as `policy.pcr_mismatch`; absent when accepted. */
   reason?: string;
   /** What is wrong; absent when accepted. */
   cause?: string;
   /** What can be done; absent when accepted. */
   remedy?: string;
   steps: ReportStep[];
+  /** The time that the document was judged at, in RFC 3339. */
+  verified_at?: string;
+  /** SHA-256 of the root that the chain ends in, in hex. */
+  root_sha256?: string;
   module_id?: string;
   /** When the document was signed, in milliseconds since 1970. */
   timestamp_ms?: number;

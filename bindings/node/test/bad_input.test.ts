@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { after, before, describe, test } from "node:test";
+
+import {
+  ACCEPT_ANY_ENCLAVE,
+  AttestationError,
+  AuthError,
+  Cape,
+  type CapeError,
+  type CapeOptions,
+  ClosedError,
+  ConnectError,
+  FunctionError,
+  FunctionRef,
+  LimitError,
+  LocalEnclave,
+  PolicyError,
+  ProtocolError,
+  TimeoutError,
+} from "libcape";
+
+import { fault, functionFolder, python } from "./support.js";
+
+type Kind = new (...args: ConstructorParameters<typeof CapeError>) => CapeError;
+
+const atConnect: Record<string, [Kind, string]> = {
+  silent_handshake: [TimeoutError, "timeout.connect"],
+  reject_token: [AuthError, "auth.rejected"],
+  reject_upgrade: [ConnectError, "connect.status"],
+  silent_start: [TimeoutError, "timeout.connect"],
+  start_not_json: [ProtocolError, "protocol.json"],
+  start_no_message: [ProtocolError, "protocol.message"],
+  start_not_base64: [ProtocolError, "protocol.base64"],
+  start_error: [ConnectError, "connect.enclave_error"],
+  start_binary: [ProtocolError, "protocol.frame"],
+  start_dropped: [ConnectError, "connect.lost"],
+  document_truncated: [AttestationError, "cbor.truncated"],
+  document_tampered: [AttestationError, "signature.invalid"],
+  expired_leaf: [AttestationError, "chain.expired"],
+  foreign_root: [AttestationError, "chain.root"],
+  foreign_chain: [AttestationError, "chain.signature"],
+  replayed_nonce: [AttestationError, "nonce.mismatch"],
+  missing_nonce: [AttestationError, "nonce.missing"],
+  zero_pcrs: [PolicyError, "policy.debug_mode"],
+  missing_key: [AttestationError, "document.public_key_missing"],
+  short_key: [AttestationError, "document.public_key_length"],
+  clock_off: [AttestationError, "time.clock_skew"],
+  wrong_checksum: [PolicyError, "policy.function_checksum"],
+  missing_checksum: [PolicyError, "policy.function_checksum_missing"],
+  missing_user_data: [PolicyError, "policy.function_checksum_missing"],
+};
+
+const atInvoke: Record<string, [Kind, string]> = {
+  invoke_dropped: [ClosedError, "closed.outcome_unknown"],
+  truncated_frame: [ClosedError, "closed.outcome_unknown"],
+  reply_not_json: [ProtocolError, "protocol.json"],
+  reply_no_message: [ProtocolError, "protocol.message"],
+  reply_not_base64: [ProtocolError, "protocol.base64"],
+  reply_binary: [ProtocolError, "protocol.frame"],
+  reply_error: [FunctionError, "function.error"],
+  no_reply: [TimeoutError, "timeout.outcome_unknown"],
+  huge_reply: [LimitError, "limit.reply"],
+};
+
+const silent = new Set(["silent_handshake", "silent_start", "no_reply"]);
+const input = Buffer.from("input");
+
+describe("Cape with a server that misbehaves", { timeout: 60_000 }, () => {
+  let enclave: LocalEnclave;
+
+  before(async () => {
+    enclave = await LocalEnclave.start(functionFolder("echo"), { python: python() });
+  });
+
+  after(() => enclave.close());
+
+  function client(name: string, options: Partial<CapeOptions> = {}): Cape {
+    return new Cape({ enclave, timeout: silent.has(name) ? 300 : 10_000, ...options });
+  }
+
+  function echo(): FunctionRef {
+    const checksum = enclave.functions[0]?.checksum ?? "";
+    return new FunctionRef("local/echo", { checksum });
+  }
+
+  for (const [name, [kind, reason]] of Object.entries(atConnect)) {
+    test(`refuses ${name} while connecting`, async () => {
+      // The PCRs are left open where the fault is about them.
+      using cape = client(name, name === "zero_pcrs" ? { policy: ACCEPT_ANY_ENCLAVE } : {});
+      enclave.setFaults(name);
+      try {
+        await assert.rejects(cape.connect(echo()), (error: CapeError) => {
+          fault(kind, reason)(error);
+          const isJudged = error instanceof AttestationError || error instanceof PolicyError;
+          assert.equal(error.report?.verdict, isJudged ? "refused" : undefined);
+          assert.equal(error.report?.module_id, undefined);
+          return true;
+        });
+      } finally {
+        enclave.setFaults();
+      }
+      await assert.rejects(cape.invoke(input), fault(ClosedError, "closed.not_sent"));
+      await cape.connect(echo());
+    });
+  }
+
+  for (const [name, [kind, reason]] of Object.entries(atInvoke)) {
+    test(`refuses ${name} during an invoke`, async () => {
+      using cape = client(name);
+      await cape.connect(echo());
+      assert.deepStrictEqual(await cape.invoke(input), input);
+      enclave.setFaults(name);
+      try {
+        await assert.rejects(cape.invoke(input), fault(kind, reason));
+      } finally {
+        enclave.setFaults();
+      }
+      if (kind === FunctionError) {
+        assert.deepStrictEqual(await cape.invoke(input), input);
+      } else {
+        if (kind !== TimeoutError) {
+          await assert.rejects(cape.invoke(input), ClosedError);
+        }
+        await cape.connect(echo());
+        assert.deepStrictEqual(await cape.invoke(input), input);
+      }
+    });
+  }
+
+  test("notices that the connection was lost between invokes", async () => {
+    using cape = client("idle_dropped");
+    await cape.connect(echo());
+    enclave.setFaults("idle_dropped");
+    try {
+      await cape.invoke(input);
+      await assert.rejects(cape.invoke(input), ClosedError);
+    } finally {
+      enclave.setFaults();
+    }
+  });
+
+  test("waits for a slow reply", async () => {
+    using cape = client("slow_reply");
+    await cape.connect(echo());
+    enclave.setFaults("slow_reply");
+    try {
+      assert.deepStrictEqual(await cape.invoke(input), input);
+    } finally {
+      enclave.setFaults();
+    }
+  });
+
+  test("finds no listener", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, "close");
+    using cape = new Cape({ url: `ws://127.0.0.1:${port}`, policy: ACCEPT_ANY_ENCLAVE });
+    await assert.rejects(cape.connect("local/echo"), fault(ConnectError, "connect.refused"));
+  });
+
+  test("gives up on a server that takes the connection and is silent", async () => {
+    const server = createServer(() => undefined).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    try {
+      using cape = new Cape({ url: `ws://127.0.0.1:${port}`, policy: ACCEPT_ANY_ENCLAVE, timeout: 300 });
+      await assert.rejects(cape.connect("local/echo"), fault(TimeoutError, "timeout.connect"));
+    } finally {
+      server.close();
+    }
+  });
+
+  test("finds no such function", async () => {
+    using cape = client("");
+    await assert.rejects(cape.connect("local/nothing"), fault(ConnectError, "connect.function"));
+  });
+});

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { ACCEPT_ANY_ENCLAVE, ArgumentError, Cape, type CapeOptions, CapeError, Code, FunctionRef, LocalEnclave } from "libcape";
+
+import { fault, functionFolder } from "./support.js";
+
+const url = "ws://127.0.0.1:1";
+const policy = ACCEPT_ANY_ENCLAVE;
+
+describe("the options of Cape", () => {
+  const refusedAtOnce: [string, unknown, string][] = [
+    ["none", undefined, "argument.options"],
+    ["an unknown name", { url, policy, attestationroot: "x" }, "argument.options"],
+    ["no url", { policy }, "argument.url"],
+    ["no policy", { url }, "argument.policy_missing"],
+    ["a policy of an unknown rule", { url, policy: { pcr: {} } }, "argument.policy"],
+    ["a policy that is text", { url, policy: "all" }, "argument.policy"],
+    ["a policy that is a list", { url, policy: [] }, "argument.policy"],
+    ["pcrs that are text", { url, policy: { pcrs: "aa" } }, "argument.policy"],
+    ["a timeout that is negative", { url, policy, timeout: -1 }, "argument.options"],
+    ["a timeout that is endless", { url, policy, timeout: Infinity }, "argument.options"],
+    ["an enclave that is none", { url, policy, enclave: {} }, "argument.options"],
+  ];
+  for (const [what, options, reason] of refusedAtOnce) {
+    test(`refuse ${what}`, () => {
+      assert.throws(() => new Cape(options as CapeOptions), fault(ArgumentError, reason));
+    });
+  }
+
+  const refusedAtConnect: [string, CapeOptions, string][] = [
+    ["an empty policy", { url, policy: {} }, "argument.policy_empty"],
+    ["a PCR that is not hex", { url, policy: { pcrs: { 0: "xyz" } } }, "argument.policy"],
+    ["a url of another scheme", { url: "ftp://127.0.0.1", policy }, "argument.url"],
+    ["ws to a host that is not loopback", { url: "ws://192.0.2.1", policy }, "argument.insecure_url"],
+    ["a root that is no PEM", { url, policy, attestationRoot: "-----BEGIN NOTHING" }, "argument.roots"],
+    ["a root that is no file", { url, policy, attestationRoot: "/nowhere/root.pem" }, "argument.roots"],
+    ["an authority that is no file", { url, policy, tlsCa: "/nowhere/ca.pem" }, "argument.tls_ca"],
+    ["a proxy of another scheme", { url, policy, proxy: "socks5://127.0.0.1" }, "argument.proxy"],
+    ["a token that cannot be sent", { url, policy, token: "two words" }, "argument.token"],
+    ["a kind of token that is none", { url, policy, token: "t", tokenType: "other" as never }, "argument.token"],
+    ["a url that is no text", { url: 5 as never, policy }, "argument.options"],
+  ];
+  for (const [what, options, reason] of refusedAtConnect) {
+    test(`refuse ${what}`, async () => {
+      using cape = new Cape(options);
+      await assert.rejects(cape.connect("local/echo"), fault(ArgumentError, reason));
+    });
+  }
+
+  test("name the function", async () => {
+    using cape = new Cape({ url, policy });
+    await assert.rejects(cape.connect("not a function"), fault(ArgumentError, "argument.function"));
+    await assert.rejects(cape.connect(5 as never), fault(ArgumentError, "argument.function"));
+    assert.throws(() => new FunctionRef(""), fault(ArgumentError, "argument.function"));
+  });
+
+  test("may not name two checksums", async () => {
+    using cape = new Cape({ url, policy: { functionChecksum: "aa".repeat(32) } });
+    const reference = new FunctionRef("local/echo", { checksum: "bb".repeat(32) });
+    await assert.rejects(cape.connect(reference), fault(ArgumentError, "argument.policy"));
+  });
+
+  test("make errors that carry a code, and no token", async () => {
+    using cape = new Cape({ url, policy, token: "se cret" });
+    await assert.rejects(cape.connect("local/echo"), (error: CapeError) => {
+      assert.ok(error instanceof CapeError);
+      assert.equal(error.code, Code.ARGUMENT);
+      assert.equal(error.report, undefined);
+      assert.match(error.stack ?? "", /^ArgumentError: /);
+      assert.doesNotMatch(error.message, /cret/);
+      return true;
+    });
+  });
+});
+
+describe("the options of LocalEnclave", () => {
+  test("refuse a folder that is not there", async () => {
+    await assert.rejects(LocalEnclave.start("/nowhere"), fault(ArgumentError, "argument.function"));
+  });
+
+  test("refuse an unknown name", async () => {
+    await assert.rejects(LocalEnclave.start([], { pyhton: "python3" } as never), fault(ArgumentError, "argument.options"));
+  });
+
+  test("refuse an unknown fault, and list the known ones", async () => {
+    await assert.rejects(LocalEnclave.start(functionFolder("echo"), { faults: ["no_such"] }), (error: ArgumentError) => {
+      fault(ArgumentError, "argument.fault")(error);
+      assert.match(error.message, /expired_leaf/);
+      return true;
+    });
+  });
+});

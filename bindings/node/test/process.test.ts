@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { promisify } from "node:util";
+
+import { LocalEnclave } from "libcape";
+
+import { functionFolder, packageFolder, python, repository } from "./support.js";
+
+const run = promisify(execFile);
+const options = { timeout: 60_000, cwd: repository(".") };
+
+/** Runs a program that has imported the package. */
+async function script(code: string, env: Record<string, string> = {}): Promise<string> {
+  const program = `import { ACCEPT_ANY_ENCLAVE, Cape, LocalEnclave } from "libcape";\n${code}`;
+  const { stdout, stderr } = await run(process.execPath, ["--input-type=module", "-e", program], {
+    ...options,
+    cwd: packageFolder,
+    env: { ...process.env, ...env },
+  });
+  assert.equal(stderr, "");
+  return stdout;
+}
+
+describe("the library", () => {
+  test("is not loaded before the first connect", async () => {
+    const output = await script(
+      `const { readFileSync } = await import("node:fs");
+       new Cape({ url: "ws://127.0.0.1:1", policy: ACCEPT_ANY_ENCLAVE });
+       console.log(readFileSync("/proc/self/maps", "utf8").includes("libcape.so"));`,
+    );
+    assert.equal(output, "false\n");
+  });
+
+  const connect = `await new Cape({ url: "ws://127.0.0.1:1", policy: ACCEPT_ANY_ENCLAVE }).connect("local/echo").catch((error) => {
+    console.log(error.name, error.code, error.reason, error.message);
+  });`;
+
+  test("explains where it was looked for", async () => {
+    assert.match(
+      await script(connect, { CAPE_LIBRARY: "/nowhere/libcape.so" }),
+      /^LibraryError 0 library.not_found .*\/nowhere\/libcape.so \(the environment variable CAPE_LIBRARY\): no such file; run make build/,
+    );
+  });
+
+  test("explains why a file is not it", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
+    try {
+      const path = join(folder, "libcape.so");
+      await writeFile(path, "not a library");
+      assert.match(await script(connect, { CAPE_LIBRARY: path }), /LibraryError 0 library.not_found .*libcape.so \(.*\): .*(header|short|format)/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("is asked for by name before any other place", async () => {
+    assert.match(await script(connect, { CAPE_LIBRARY: repository("build/libcape.so") }), /^ConnectError -3 connect.refused /);
+  });
+});
+
+describe("a program", () => {
+  const start = `const enclave = await LocalEnclave.start(${JSON.stringify(functionFolder("echo"))}, { python: ${JSON.stringify(python())} });
+    const cape = new Cape({ enclave });
+    await cape.connect("local/echo");
+    console.log((await cape.invoke(Buffer.from("done"))).toString());`;
+
+  test("ends by itself after close", async () => {
+    assert.equal(await script(`${start} cape.close(); enclave.close();`), "done\n");
+  });
+
+  test("ends by itself without close", async () => {
+    assert.equal(await script(start), "done\n");
+  });
+
+  test("may exit while a call waits", async () => {
+    const code = `${start} enclave.setFaults("no_reply"); cape.invoke(Buffer.from("x")); setTimeout(() => process.exit(0), 100);`;
+    assert.equal(await script(code), "done\n");
+  });
+});
+
+describe("the examples", () => {
+  test("quickstart calls a function, in at most ten lines", async () => {
+    const { stdout } = await run(process.execPath, [join(packageFolder, "examples/quickstart.mjs")], options);
+    assert.match(stdout, /^hello\nfrom i-[0-9a-f]+-enc[0-9a-f]+, PCR0 [0-9a-f]{96}\n$/);
+  });
+
+  test("demo prints its line", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
+    const enclave = await LocalEnclave.start(functionFolder("pythagorean"), { python: python() });
+    try {
+      const root = join(folder, "root.pem");
+      await writeFile(root, enclave.attestationRoot);
+      const pcr0 = enclave.pcrs["0"] ?? "";
+      const demo = join(packageFolder, "examples/demo.mjs");
+      const { stdout } = await run(process.execPath, [demo, enclave.url, root, pcr0], options);
+      assert.match(
+        stdout,
+        new RegExp(
+          `^node    attested i-[0-9a-f]+-enc[0-9a-f]+  PCR0 ${pcr0.slice(0, 8)}\\.\\.\\.  pythagorean\\(3, 4\\) = 5  pythagorean\\(5, 12\\) = 13\\n$`,
+        ),
+      );
+    } finally {
+      enclave.close();
+      await rm(folder, { recursive: true });
+    }
+  });
+});
