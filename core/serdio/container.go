@@ -39,9 +39,10 @@ func (d *decoder) members(l level, id *identity) ([]any, error) {
 	whole := d.ids.frozenSet()
 	items := make([]any, 0, n)
 	var seen index
+	defer seen.done(d.ids)
+	var element identity
 	for range n {
 		d.owed--
-		var element identity
 		item, err := d.value(l.within(), &element)
 		if errors.Is(err, errUnhashable) {
 			return nil, malformed("type", "a set in the serdio data holds a list, map or set, which Python cannot hash")
@@ -49,7 +50,7 @@ func (d *decoder) members(l level, id *identity) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, fresh := seen.add(element); fresh {
+		if _, fresh := seen.add(d.ids, element); fresh {
 			items = append(items, item)
 			d.ids.include(&whole, element)
 		}
@@ -75,6 +76,7 @@ func (d *decoder) mapping(l level) (Map, error) {
 	}
 	pairs := make(Map, 0, n)
 	var seen index
+	defer seen.done(d.ids)
 	for range n {
 		var id identity
 		d.owed--
@@ -90,7 +92,7 @@ func (d *decoder) mapping(l level) (Map, error) {
 		if err != nil {
 			return nil, err
 		}
-		if position, fresh := seen.add(id); fresh {
+		if position, fresh := seen.add(d.ids, id); fresh {
 			pairs = append(pairs, Pair{key, value})
 		} else {
 			pairs[position].Value = value

@@ -29,6 +29,7 @@ const (
 type identifier struct {
 	first, second maphash.Seed
 	nans          uint64
+	spare         []map[identity]int // empty, for the next index that needs one
 }
 
 func newIdentifier() *identifier {
@@ -101,37 +102,4 @@ func (i *identifier) include(to *identity, element identity) {
 	member := i.join(identity{kindMember}, element)
 	to[0] += member[0]
 	to[1] += member[1]
-}
-
-// index finds equal identities. It allocates nothing for a small set or map.
-type index struct {
-	few  [16]identity
-	many map[identity]int
-	n    int
-}
-
-// add returns the position at which id was added first, and whether that is now.
-func (x *index) add(id identity) (position int, fresh bool) {
-	if x.many == nil {
-		for n := range x.few[:min(x.n, len(x.few))] {
-			if x.few[n] == id {
-				return n, false
-			}
-		}
-		if x.n < len(x.few) {
-			x.few[x.n] = id
-			x.n++
-			return x.n - 1, true
-		}
-		x.many = make(map[identity]int, 2*len(x.few))
-		for n, id := range x.few {
-			x.many[id] = n
-		}
-	}
-	if position, twice := x.many[id]; twice {
-		return position, false
-	}
-	x.many[id] = x.n
-	x.n++
-	return x.n - 1, true
 }

@@ -85,9 +85,10 @@ func (p *plan) set(items []any, l level, id *identity) (int64, error) {
 	members := make([]any, 0, len(items))
 	var size int64
 	var seen index
+	defer seen.done(p.ids)
+	var element identity
 	for _, item := range items {
 		before := *p
-		var element identity
 		n, err := p.measure(item, l.payload().within(), &element)
 		if errors.Is(err, errUnhashable) {
 			return 0, argument("a set holds a list, map or set, which Python cannot hash: use Tuple or FrozenSet within it")
@@ -95,7 +96,7 @@ func (p *plan) set(items []any, l level, id *identity) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if _, fresh := seen.add(element); fresh {
+		if _, fresh := seen.add(p.ids, element); fresh {
 			members = append(members, item)
 			p.ids.include(&whole, element)
 			size += n
@@ -113,6 +114,7 @@ func (p *plan) set(items []any, l level, id *identity) (int64, error) {
 func (p *plan) mapping(pairs Map, l level) (int64, error) {
 	size := sizeOfHeader(len(pairs))
 	var seen index
+	defer seen.done(p.ids)
 	for _, pair := range pairs {
 		var id identity
 		key, err := p.measure(pair.Key, l.within(), &id)
@@ -122,7 +124,7 @@ func (p *plan) mapping(pairs Map, l level) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if _, fresh := seen.add(id); !fresh {
+		if _, fresh := seen.add(p.ids, id); !fresh {
 			return 0, argument("a map has equal keys: give each once (1, 1.0 and true are equal)")
 		}
 		value, err := p.measure(pair.Value, l.within(), nil)
