@@ -62,20 +62,16 @@ func (c *certificate) checkProfile(name string) *Error {
 	return nil
 }
 
-// checkCA checks a certificate that issues others. below counts the CA certificates between it
-// and the enclave's.
-func (c *certificate) checkCA(name string, below int) *Error {
+// checkCA checks a certificate that issues others.
+func (c *certificate) checkCA(name string) *Error {
 	if err := c.checkProfile(name); err != nil {
 		return err
 	}
-	limited := c.x509.MaxPathLen > 0 || c.x509.MaxPathLenZero
 	switch {
 	case !c.x509.BasicConstraintsValid || !c.x509.IsCA:
 		return chainError("chain.not_ca", name+" issues a certificate but is no CA")
 	case c.x509.KeyUsage&x509.KeyUsageCertSign == 0:
 		return chainError("chain.key_usage", name+" issues a certificate, which its key usage does not allow")
-	case limited && below > c.x509.MaxPathLen:
-		return chainError("chain.path_length", name+" has more CA certificates below it than its path length allows")
 	}
 	return nil
 }

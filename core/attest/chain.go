@@ -53,24 +53,53 @@ func (v *Verifier) build(p *payload, leaf *certificate, leafKnown bool, links []
 		c.cas[i] = cert
 	}
 	c.known[n] = leafKnown
-	for i, cert := range c.cas {
-		if err := cert.checkCA(caName(i), n-1-i); err != nil {
-			return nil, err
-		}
-		if i > 0 && links[i].certificate == links[i].issuer {
-			return nil, chainError("chain.order", caName(i)+" is the certificate before it once more")
-		}
-		if i > 0 && !bytes.Equal(cert.x509.RawIssuer, c.cas[i-1].x509.RawSubject) {
-			return nil, chainError("chain.order", caName(i)+" names another issuer than the certificate before it")
-		}
-	}
-	if err := leaf.checkLeaf(); err != nil {
+	if err := c.checkOrder(links); err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(leaf.x509.RawIssuer, c.cas[n-1].x509.RawSubject) {
-		return nil, chainError("chain.order", "the enclave's certificate names another issuer than the last of the cabundle")
+	if err := c.checkProfiles(); err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+// checkOrder checks that each certificate names the one before it as its issuer.
+func (c *chain) checkOrder(links []link) *Error {
+	for i := 1; i < len(links); i++ {
+		if links[i].certificate == links[i].issuer {
+			return chainError("chain.order", c.name(i)+" is the certificate before it once more")
+		}
+		if !bytes.Equal(c.at(i).x509.RawIssuer, c.at(i-1).x509.RawSubject) {
+			return chainError("chain.order", c.name(i)+" names another issuer than the certificate before it")
+		}
+	}
+	return nil
+}
+
+// checkProfiles checks what each certificate is allowed to do.
+func (c *chain) checkProfiles() *Error {
+	for i, cert := range c.cas {
+		if err := cert.checkCA(c.name(i)); err != nil {
+			return err
+		}
+	}
+	if err := c.leaf.checkLeaf(); err != nil {
+		return err
+	}
+	for i, cert := range c.cas {
+		below := len(c.cas) - 1 - i
+		if limited := cert.x509.MaxPathLen > 0 || cert.x509.MaxPathLenZero; limited && below > cert.x509.MaxPathLen {
+			return chainError("chain.path_length", c.name(i)+" has more CA certificates below it than its path length allows")
+		}
+	}
+	return nil
+}
+
+// at returns a certificate by its place: root first, leaf last.
+func (c *chain) at(i int) *certificate {
+	if i == len(c.cas) {
+		return c.leaf
+	}
+	return c.cas[i]
 }
 
 // signatures returns a job for each certificate signature that is not remembered; each enters
@@ -82,11 +111,7 @@ func (c *chain) signatures(valid []bool) []func() {
 			valid[i] = true
 			continue
 		}
-		cert, issuer := c.leaf, c.cas[len(c.cas)-1]
-		if i < len(c.cas) {
-			cert, issuer = c.cas[i], c.cas[i-1]
-		}
-		jobs = append(jobs, func() { valid[i] = cert.signedBy(issuer.key) })
+		jobs = append(jobs, func() { valid[i] = c.at(i).signedBy(c.at(i - 1).key) })
 	}
 	return jobs
 }
@@ -94,25 +119,23 @@ func (c *chain) signatures(valid []bool) []func() {
 // remember enters in the caches what was found to be signed, down from the root to the first
 // that was not.
 func (v *Verifier) remember(c *chain, links []link, valid []bool) {
-	for i := range valid {
-		switch {
-		case !valid[i]:
+	for i, cert := range c.cas {
+		if !valid[i] {
 			return
-		case i < len(c.cas):
-			v.cas.enter(links[i], c.cas[i], maxCachedCAs)
-		default:
-			v.leaves.enter(links[i], c.leaf, maxCachedLeaves)
 		}
+		v.cas.enter(links[i], cert, maxCachedCAs)
+	}
+	if last := len(c.cas); valid[last] {
+		v.leaves.enter(links[last], c.leaf, maxCachedLeaves)
 	}
 }
 
 // checkSignatures reports the first certificate that its issuer did not sign.
 func (c *chain) checkSignatures(valid []bool) *Error {
 	for i, ok := range valid {
-		if ok {
-			continue
+		if !ok {
+			return chainError("chain.signature", c.name(i)+" is not signed by the certificate before it")
 		}
-		return chainError("chain.signature", c.name(i)+" is not signed by the certificate before it")
 	}
 	return nil
 }
@@ -120,12 +143,10 @@ func (c *chain) checkSignatures(valid []bool) *Error {
 // checkValidity checks every certificate at a time, the leaf too if withLeaf is set.
 func (c *chain) checkValidity(at time.Time, withLeaf bool) *Error {
 	for i := range c.known {
-		cert := c.leaf
-		if i < len(c.cas) {
-			cert = c.cas[i]
-		} else if !withLeaf {
+		if i == len(c.cas) && !withLeaf {
 			continue
 		}
+		cert := c.at(i)
 		if at.After(cert.x509.NotAfter) {
 			return &Error{StepChain, "chain.expired",
 				fmt.Sprintf("%s expired at %s, %s before the time of verification", c.name(i),

@@ -1,0 +1,116 @@
+package attest
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// forgery is a document that is wrong in one way, or a good one that is asked of in a way that
+// it does not answer, or (with no reason) a control that has to be accepted.
+type forgery struct {
+	name   string // also of its file, without ".bin"
+	why    string
+	reason string // what Verify has to say; empty where it has to accept
+
+	plan   func(plans []*certPlan)        // changes the chain before it is issued
+	bundle func(ders [][]byte) [][]byte   // changes the chain after: root to leaf
+	draft  func(d *draft, chain [][]byte) // changes the document before it is signed
+	raw    func(document []byte) []byte   // changes the finished document
+
+	at             time.Time // zero: two seconds after it was signed
+	atDocumentTime bool
+	nonce          []byte
+	keyLength      int
+	policy         string // JSON; empty: "any"
+}
+
+// allForgeries lists them in the order in which they are published.
+func allForgeries() []forgery {
+	return slices.Concat(envelopeForgeries(), signatureForgeries(), payloadForgeries(), fieldForgeries(),
+		chainForgeries(), timeForgeries(), policyForgeries(), controls())
+}
+
+func (f *forgery) document(t testing.TB) []byte {
+	t.Helper()
+	chain, signer := plainChain(), awsPlan()[leaf].key
+	if f.plan != nil {
+		plans := awsPlan()
+		f.plan(plans)
+		chain, signer = issue(t, plans), plans[leaf].key
+	}
+	if f.bundle != nil {
+		chain = f.bundle(slices.Clone(chain))
+	}
+	d := newDraft(chain, signer)
+	if f.draft != nil {
+		f.draft(d, chain)
+	}
+	document := d.document(t)
+	if f.raw != nil {
+		document = f.raw(document)
+	}
+	return document
+}
+
+func (f *forgery) time() time.Time {
+	switch {
+	case f.atDocumentTime:
+		return time.Time{}
+	case f.at.IsZero():
+		return signedAt.Add(2 * time.Second)
+	}
+	return f.at
+}
+
+func (f *forgery) policyJSON() string {
+	if f.policy == "" {
+		return `"any"`
+	}
+	return f.policy
+}
+
+func (f *forgery) options(t testing.TB) Options {
+	t.Helper()
+	policy, err := ParsePolicy([]byte(f.policyJSON()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{
+		Roots: testRoots(), Time: f.time(), AtDocumentTime: f.atDocumentTime,
+		Nonce: f.nonce, PublicKeyLength: f.keyLength, Policy: policy,
+	}
+}
+
+func TestVerifyRefusesEachForgeryForItsOwnReason(t *testing.T) {
+	t.Parallel()
+	var shared Verifier // what it remembers must change no verdict
+	names := make(map[string]bool)
+	refused := 0
+	for _, f := range allForgeries() {
+		if names[f.name] {
+			t.Errorf("two are named %s", f.name)
+		}
+		names[f.name] = true
+		if f.reason != "" {
+			refused++
+		}
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			document, options := f.document(t), f.options(t)
+			for _, verify := range []func([]byte, Options) (*Document, *Report, error){Verify, shared.Verify, shared.Verify} {
+				doc, report, err := verify(document, options)
+				if report.Reason != f.reason {
+					t.Fatalf("reason %q, want %q (%s): %v", report.Reason, f.reason, f.why, err)
+				}
+				if (err == nil) != (f.reason == "") || (doc == nil) != (err != nil) {
+					t.Fatalf("document %v, error %v", doc != nil, err)
+				}
+				checkReport(t, report, err)
+			}
+		})
+	}
+	if refused < 100 {
+		t.Errorf("only %d forgeries", refused)
+	}
+}
