@@ -1,0 +1,65 @@
+"""Call code that runs inside a trusted execution environment, and know which code answered.
+
+Start with :class:`Cape`, and with :class:`LocalEnclave` to have an enclave on your machine::
+
+    import pycape
+
+    with pycape.LocalEnclave("echo") as enclave, pycape.Cape(enclave=enclave) as cape:
+        print(cape.run("local/echo", b"hello"))
+
+Every error is a :class:`CapeError`. The package logs to "pycape", and is quiet by default.
+"""
+
+from pycape.auth import FunctionAuth, FunctionAuthType
+from pycape.cape import Cape
+from pycape.enclave import FunctionInfo, LocalEnclave
+from pycape.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    AttestationError,
+    AuthError,
+    CancelledError,
+    CapeError,
+    CapeMemoryError,
+    CapeTimeoutError,
+    ClosedError,
+    ConnectError,
+    ForkedError,
+    FunctionError,
+    InternalError,
+    LibraryError,
+    LimitError,
+    PolicyError,
+    ProtocolError,
+    TLSError,
+    UnpinnedWarning,
+)
+from pycape.function_ref import FunctionRef
+
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "AttestationError",
+    "AuthError",
+    "CancelledError",
+    "Cape",
+    "CapeError",
+    "CapeMemoryError",
+    "CapeTimeoutError",
+    "ClosedError",
+    "ConnectError",
+    "ForkedError",
+    "FunctionAuth",
+    "FunctionAuthType",
+    "FunctionError",
+    "FunctionInfo",
+    "FunctionRef",
+    "InternalError",
+    "LibraryError",
+    "LimitError",
+    "LocalEnclave",
+    "PolicyError",
+    "ProtocolError",
+    "TLSError",
+    "UnpinnedWarning",
+]

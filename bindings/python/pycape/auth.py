@@ -1,0 +1,53 @@
+"""Who calls: tokens, and where they are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import os
+
+from pycape.errors import ArgumentError, AuthError
+
+
+class FunctionAuthType(enum.Enum):
+    """The kinds of token."""
+
+    AUTH0 = 1  #: of a person, from logging in
+    FUNCTION_TOKEN = 2  #: for one function, from its owner
+
+
+@dataclasses.dataclass(frozen=True)
+class FunctionAuth:
+    """A token and its kind."""
+
+    type: FunctionAuthType
+    token: str = dataclasses.field(repr=False)
+
+
+def stored_token() -> str:
+    """The access token of the last login, out of ``$HOME/.config/cape/auth``.
+
+    :raises ValueError: there is no such file.
+    :raises RuntimeError: it has no ``access_token``.
+    """
+    path = os.path.join(os.path.expanduser("~"), ".config", "cape", "auth")
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise ArgumentError(
+            f"no token: {path} cannot be read ({error.strerror}); "
+            "log in with cape login, or give access_token",
+            reason="argument.token",
+        ) from error
+    try:
+        token = json.loads(content)["access_token"]
+    except (ValueError, LookupError, TypeError):
+        token = None
+    if not isinstance(token, str):
+        raise AuthError(
+            f"no token: {path} has no access_token; log in again with cape login",
+            reason="auth.token_missing",
+        )
+    return token.strip()

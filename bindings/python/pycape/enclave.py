@@ -1,0 +1,137 @@
+"""An enclave on this machine, for development and tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Iterable, TypedDict, Union
+
+from pycape import _ffi
+from pycape.errors import ClosedError
+
+StrPath = Union[str, "os.PathLike[str]"]
+
+
+class FunctionInfo(TypedDict):
+    """A function that an enclave serves."""
+
+    id: str  #: 22 characters; changes with the content
+    name: str  #: "local/" and the name of its folder
+    checksum: str  #: SHA-256 of its zip, in hex
+
+
+class LocalEnclave:
+    """Serves function folders in this process, by the same protocol as a real enclave::
+
+        with LocalEnclave("echo") as enclave, Cape(enclave=enclave) as cape:
+            cape.run("local/echo", b"hello")
+
+    It simulates the security module, with a fresh root on each start, and isolates nothing from
+    this machine: only who passes its root trusts it. It starts with the ``with`` block, or when
+    one of its attributes is first asked for, and ends with the block, with :meth:`close`, or
+    when it is forgotten. Any thread may use it.
+
+    :param dirs: folders, each with an ``app.py`` that defines ``cape_handler``; the function in
+        a folder named ``echo`` is ``local/echo``.
+    :param python: the interpreter that runs the functions.
+    :param tls: serve ``wss://`` under an authority of its own, ``tls_ca``.
+    :param log: a file, to which what functions print and their tracebacks are appended.
+    :param faults: ways to misbehave, for tests; see :meth:`set_faults`.
+    :raises ValueError: at the start: a folder has no app.py, or a fault is unknown.
+    """
+
+    def __init__(
+        self,
+        *dirs: StrPath,
+        python: StrPath = sys.executable,
+        tls: bool = False,
+        log: StrPath | None = None,
+        faults: Iterable[str] = (),
+    ) -> None:
+        self._options: dict[str, Any] = {
+            "functions": [os.path.abspath(folder) for folder in dirs],
+            "python": os.fspath(python or "python3"),
+            "tls": bool(tls),
+            "faults": list(faults),
+        }
+        if log is not None:
+            self._options["log"] = os.path.abspath(log)
+        self._lock = threading.Lock()
+        self._enclave: _ffi.Enclave | None = None
+        self._info: dict[str, Any] = {}
+        self._closed = False
+
+    @property
+    def url(self) -> str:
+        """``ws://127.0.0.1:port``, or ``wss://`` with ``tls``."""
+        return str(self._described()["url"])
+
+    @property
+    def attestation_root(self) -> str:
+        """The root certificate of its simulated security module, as PEM."""
+        return str(self._described()["attestation_root"])
+
+    @property
+    def tls_ca(self) -> str | None:
+        """The authority of its TLS certificate, as PEM; None without ``tls``."""
+        return self._described().get("tls_ca")
+
+    @property
+    def functions(self) -> list[FunctionInfo]:
+        """The functions, in the order of the folders."""
+        return [
+            FunctionInfo(id=info["id"], name=info["name"], checksum=info["checksum"])
+            for info in self._described()["functions"]
+        ]
+
+    @property
+    def pcrs(self) -> dict[str, str]:
+        """Its measurements, hex by index: {"0": ..., "1": ..., "2": ...}."""
+        return dict(self._described()["pcrs"])
+
+    def set_faults(self, *names: str) -> None:
+        """Misbehaves in these ways from now on, and in no other; without names, in none.
+
+        :raises ValueError: a name is unknown; the text lists the known ones.
+        """
+        self._running().set_faults(list(names))
+
+    def close(self) -> None:
+        """Ends the enclave and its functions. Later calls do nothing."""
+        with self._lock:
+            self._closed = True
+            enclave, self._enclave = self._enclave, None
+        if enclave is not None:
+            enclave.close()
+
+    def __enter__(self) -> LocalEnclave:
+        self._running()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "ended" if self._closed else self._info.get("url", "not started")
+        return f"<LocalEnclave {state}>"
+
+    def _running(self) -> _ffi.Enclave:
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the local enclave has ended", reason="closed.not_sent")
+            if self._enclave is None:
+                enclave = _ffi.start_enclave(self._options)
+                self._info = enclave.info()
+                self._enclave = enclave
+            return self._enclave
+
+    def _described(self) -> dict[str, Any]:
+        self._running()
+        return self._info

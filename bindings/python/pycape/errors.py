@@ -1,0 +1,171 @@
+"""What can go wrong. Every error is a :class:`CapeError`, and also the builtin exception that
+the documentation of earlier versions named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CapeError(Exception):
+    """An error of this library. Its text is one line: what happened, to what, and what to do.
+
+    :ivar code: the number of its class, as in cape.h; the same in every language. 0 where it
+        comes from before the native library.
+    :ivar reason: a stable word that says more than the class, such as "chain.expired".
+    :ivar report: what the verification of an attestation document found, as a dict, where one
+        was examined; else None.
+    """
+
+    code: int = 0
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        reason: str = "",
+        code: int | None = None,
+        report: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.report = report
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class ArgumentError(CapeError, ValueError):
+    """An argument, an option or a setting is not usable. Nothing was sent."""
+
+    code = -1
+
+
+class ArgumentTypeError(CapeError, TypeError):
+    """An argument has the wrong type. Nothing was sent."""
+
+    code = -1
+
+
+class ConnectError(CapeError, RuntimeError):
+    """No session: no such host, no route, refused, or the enclave said no."""
+
+    code = -3
+
+
+class TLSError(CapeError, RuntimeError):
+    """The server's certificate, or the TLS handshake, failed."""
+
+    code = -4
+
+
+class AuthError(CapeError, RuntimeError):
+    """The token was refused, or there is none."""
+
+    code = -5
+
+
+class AttestationError(CapeError, RuntimeError):
+    """The attestation document does not prove an enclave; ``report`` says how far it came."""
+
+    code = -6
+
+
+class PolicyError(CapeError, RuntimeError):
+    """A genuine enclave, but not one that the policy accepts."""
+
+    code = -7
+
+
+class ProtocolError(CapeError, RuntimeError):
+    """The server sent what the protocol does not allow."""
+
+    code = -8
+
+
+class FunctionError(CapeError, RuntimeError):
+    """The function failed; the text is its own. The connection goes on."""
+
+    code = -9
+
+
+class CapeTimeoutError(CapeError, TimeoutError, RuntimeError):
+    """The deadline passed. ``reason`` says whether the request had left."""
+
+    code = -10
+
+
+class CancelledError(CapeError, RuntimeError):
+    """The call was cancelled."""
+
+    code = -11
+
+
+class ClosedError(CapeError, RuntimeError):
+    """Not connected: never, no longer, or the connection was lost.
+
+    ``reason`` is "closed.outcome_unknown" where the function may have run.
+    """
+
+    code = -12
+
+
+class LimitError(CapeError, ValueError):
+    """A size or a count is over its limit."""
+
+    code = -13
+
+
+class CapeMemoryError(CapeError, MemoryError):
+    """Memory for a result could not be had."""
+
+    code = -14
+
+
+class ForkedError(CapeError, RuntimeError):
+    """Called in a forked child of the process that loaded the library.
+
+    Load it after the fork, or start processes with the "spawn" or "forkserver" method.
+    """
+
+    code = -15
+
+
+class InternalError(CapeError, RuntimeError):
+    """A defect in the native library. What it was called on is unusable; others work."""
+
+    code = -16
+
+
+class LibraryError(CapeError, RuntimeError):
+    """The native library was not found, or does not fit this machine or this package."""
+
+
+class UnpinnedWarning(UserWarning):
+    """Nothing says which enclave, or which function, may answer."""
+
+
+_BY_CODE: dict[int, type[CapeError]] = {
+    -1: ArgumentError,
+    -2: ClosedError,  # Python keeps no handle but those of its own objects
+    -3: ConnectError,
+    -4: TLSError,
+    -5: AuthError,
+    -6: AttestationError,
+    -7: PolicyError,
+    -8: ProtocolError,
+    -9: FunctionError,
+    -10: CapeTimeoutError,
+    -11: CancelledError,
+    -12: ClosedError,
+    -13: LimitError,
+    -14: CapeMemoryError,
+    -15: ForkedError,
+    -16: InternalError,
+}
+
+
+def error_for(code: int, reason: str, message: str) -> CapeError:
+    """The error for a status of the native library."""
+    return _BY_CODE.get(code, InternalError)(message, reason=reason, code=code)

@@ -1,0 +1,73 @@
+"""Which enclaves a caller accepts, in the forms that callers may give it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Mapping, Union
+
+from pycape.errors import ArgumentError, ArgumentTypeError
+
+#: "any", the path of a JSON file, or the object that such a file holds: ``pcrs``
+#: ({"0": ["hex", ...]}), ``function_checksum``, ``max_age_ms``, ``allow_debug``; see cape.h.
+PolicyLike = Union[str, "os.PathLike[str]", Mapping[str, Any]]
+
+
+def read(policy: PolicyLike | None) -> str | dict[str, Any] | None:
+    """The policy as cape.h wants it. What it says is for the library to judge.
+
+    :raises ValueError: the file cannot be read, or says something twice.
+    :raises TypeError: it is something else.
+    """
+    if policy is None:
+        return None
+    if policy == "any":
+        return "any"
+    if isinstance(policy, Mapping):
+        return dict(policy)
+    if not isinstance(policy, (str, os.PathLike)):
+        raise ArgumentTypeError(
+            f'policy is "any", a dict or the path of a JSON file, not {type(policy).__name__}',
+            reason="argument.policy",
+        )
+    try:
+        with open(policy, "rb") as file:
+            content = json.loads(file.read(), object_pairs_hook=_unique)
+    except OSError as error:
+        raise _unusable(policy, str(error.strerror)) from error
+    except ValueError as error:
+        raise _unusable(policy, str(error)) from error
+    if content == "any":
+        return "any"
+    if not isinstance(content, dict):
+        raise _unusable(policy, 'it holds neither an object nor "any"')
+    return content
+
+
+def pin(
+    policy: str | dict[str, Any] | None, function_hash: str | None
+) -> str | dict[str, Any] | None:
+    """The policy that also asks for this function. "any" leaves open which enclave it is in."""
+    if function_hash is None:
+        return policy
+    pinned = {} if policy is None or isinstance(policy, str) else dict(policy)
+    pinned.pop("any", None)
+    if pinned.setdefault("function_checksum", function_hash) != function_hash:
+        raise ArgumentError(
+            "policy and function reference ask for different function checksums: give one",
+            reason="argument.policy",
+        )
+    return pinned
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return content
+
+
+def _unusable(path: Any, why: str) -> ArgumentError:
+    return ArgumentError(
+        f"the policy file {os.fspath(path)} is not usable: {why}", reason="argument.policy"
+    )

@@ -1,0 +1,149 @@
+"""What a client was told about its enclave, by arguments, a local enclave or the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+from typing import Any, Union
+
+from pycape import policy as policies
+from pycape.enclave import LocalEnclave
+from pycape.errors import ArgumentError, ArgumentTypeError
+
+DEFAULT_URL = "wss://enclave.capeprivacy.com"
+
+#: PEM as text or bytes, or the path of a file that holds it.
+PEM = Union[str, bytes, "os.PathLike[str]"]
+
+logger = logging.getLogger("pycape")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """An argument goes before the local enclave, that before the environment."""
+
+    url: str
+    enclave: LocalEnclave | None
+    attestation_root: str | None
+    tls_ca: str | None
+    policy: str | dict[str, Any] | None
+    timeout_ms: int | None
+
+    @property
+    def is_default(self) -> bool:
+        """Nothing names a service other than the public one."""
+        return self.enclave is None and self.url == DEFAULT_URL
+
+    @property
+    def is_local(self) -> bool:
+        """The service is on this machine, where no login is needed."""
+        from urllib.parse import urlsplit
+
+        if self.enclave is not None:
+            return True
+        try:
+            host = urlsplit(self.url).hostname or ""
+        except ValueError:
+            return False
+        return host in ("localhost", "::1") or host.startswith("127.")
+
+    def options(self) -> dict[str, Any]:
+        """The options of cape_connect that do not depend on the function. Starts the local
+        enclave if need be."""
+        url, root, tls_ca, policy = self.url, self.attestation_root, self.tls_ca, self.policy
+        if self.enclave is not None:
+            url = self.enclave.url if url == DEFAULT_URL else url
+            root = root or self.enclave.attestation_root
+            tls_ca = tls_ca or self.enclave.tls_ca
+            pcrs = {index: [value] for index, value in self.enclave.pcrs.items()}
+            policy = policy or {"pcrs": pcrs}
+        options = {
+            "url": url,
+            "attestation_roots": root,
+            "tls_ca": tls_ca,
+            "policy": policy,
+            "timeout_ms": self.timeout_ms,
+        }
+        return {name: value for name, value in options.items() if value is not None}
+
+
+def gather(
+    url: str,
+    enclave: LocalEnclave | None,
+    attestation_root: PEM | None,
+    tls_ca: PEM | None,
+    policy: policies.PolicyLike | None,
+    timeout: float | None,
+) -> Settings:
+    """Checks the arguments of a client and adds what the environment has. Reads files; loads no
+    library.
+
+    :raises ValueError, TypeError: one of them is not usable.
+    """
+    if not isinstance(url, str):
+        raise ArgumentTypeError(f"url is text, not {type(url).__name__}", reason="argument.url")
+    if enclave is not None and not isinstance(enclave, LocalEnclave):
+        raise ArgumentTypeError(
+            f"enclave is a LocalEnclave, not {type(enclave).__name__}", reason="argument.type"
+        )
+    if enclave is None:
+        if url == DEFAULT_URL:
+            url = os.environ.get("CAPE_ENCLAVE_HOST") or url
+        if attestation_root is None:
+            attestation_root = os.environ.get("CAPE_ATTESTATION_ROOT") or None
+            if attestation_root is not None:
+                logger.warning("CAPE_ATTESTATION_ROOT decides which enclaves are genuine")
+        if tls_ca is None:
+            tls_ca = os.environ.get("CAPE_TLS_CA") or None
+    return Settings(
+        url=url,
+        enclave=enclave,
+        attestation_root=_pem(attestation_root, "attestation_root", "argument.roots"),
+        tls_ca=_pem(tls_ca, "tls_ca", "argument.tls_ca"),
+        policy=policies.read(policy),
+        timeout_ms=_milliseconds(timeout),
+    )
+
+
+def _pem(source: PEM | None, name: str, reason: str) -> str | None:
+    if source is None:
+        return None
+    if not isinstance(source, (str, bytes, os.PathLike)):
+        raise ArgumentTypeError(
+            f"{name} is a path or PEM, not {type(source).__name__}", reason=reason
+        )
+    content = source
+    if isinstance(source, os.PathLike) or "-----BEGIN" not in _text(source, name, reason):
+        try:
+            with open(source, "rb") as file:
+                content = file.read()
+        except (OSError, ValueError) as error:
+            raise ArgumentError(
+                f"{name} cannot be read: {error}; give a path or the PEM itself", reason=reason
+            ) from error
+    assert isinstance(content, (str, bytes))
+    return _text(content, name, reason)
+
+
+def _text(content: str | bytes, name: str, reason: str) -> str:
+    try:
+        return content if isinstance(content, str) else content.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise ArgumentError(f"{name} is not PEM: give a certificate as text", reason=reason) from error
+
+
+def _milliseconds(timeout: float | None) -> int | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise ArgumentTypeError(
+            f"timeout is a number of seconds, not {type(timeout).__name__}",
+            reason="argument.options",
+        )
+    if not 0 < timeout < math.inf:
+        raise ArgumentError(
+            f"timeout is more than 0 seconds, not {timeout}", reason="argument.options"
+        )
+    return math.ceil(timeout * 1000)
