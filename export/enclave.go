@@ -8,6 +8,7 @@ import "C"
 import (
 	"encoding/json"
 
+	"github.com/libcape/libcape/capelib"
 	"github.com/libcape/libcape/core/enclave"
 )
 
@@ -43,7 +44,7 @@ func cape_go_enclave_info(handle C.cape_handle, info *C.cape_buf, failure *C.cap
 func cape_go_enclave_set_faults(handle C.cape_handle, faults *C.cape_text, length C.size_t, failure *C.cape_error) C.int32_t {
 	return answer(failure, use(uint64(handle), localEnclave, func(e *loggedEnclave) error {
 		var names []string
-		if err := decode(borrow(faults, length), &names, "the faults"); err != nil {
+		if err := capelib.DecodeJSON(borrow(faults, length), &names); err != nil {
 			return err
 		}
 		parsed, err := parseFaults(names)

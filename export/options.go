@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/libcape/libcape/capelib"
-	"github.com/libcape/libcape/core/attest"
 	"github.com/libcape/libcape/core/enclave"
 )
 
@@ -40,7 +39,7 @@ func (e *loggedEnclave) Close() error {
 // startEnclave starts a local enclave by its options in JSON.
 func startEnclave(options []byte) (*loggedEnclave, error) {
 	var parsed enclaveOptions
-	if err := decode(options, &parsed, "the options"); err != nil {
+	if err := capelib.DecodeJSON(options, &parsed); err != nil {
 		return nil, err
 	}
 	faults, err := parseFaults(parsed.Faults)
@@ -70,14 +69,6 @@ func startEnclave(options []byte) (*loggedEnclave, error) {
 		return nil, err
 	}
 	return &loggedEnclave{started, file}, nil
-}
-
-// decode reads JSON strictly: no unknown, repeated or differently spelt names.
-func decode(text []byte, into any, what string) error {
-	if err := attest.DecodeJSON(text, into); err != nil {
-		return capelib.NewError("argument.options", what+" are not usable: "+err.Error())
-	}
-	return nil
 }
 
 // findPython gives the absolute path of an interpreter: a name without a slash is looked up in

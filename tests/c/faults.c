@@ -28,14 +28,14 @@ static const struct row at_connect[] = {
     {"document_truncated", CAPE_E_ATTESTATION, "cbor.truncated"},
     {"document_tampered", CAPE_E_ATTESTATION, "signature.invalid"},
     {"expired_leaf", CAPE_E_ATTESTATION, "chain.expired"},
-    {"foreign_root", CAPE_E_ATTESTATION, "chain.unknown_root"},
+    {"foreign_root", CAPE_E_ATTESTATION, "chain.root"},
     {"foreign_chain", CAPE_E_ATTESTATION, "chain.signature"},
     {"replayed_nonce", CAPE_E_ATTESTATION, "nonce.mismatch"},
     {"missing_nonce", CAPE_E_ATTESTATION, "nonce.missing"},
     {"zero_pcrs", CAPE_E_POLICY, "policy.debug_mode"},
     {"missing_key", CAPE_E_ATTESTATION, "document.public_key_missing"},
     {"short_key", CAPE_E_ATTESTATION, "document.public_key_length"},
-    {"clock_off", CAPE_E_ATTESTATION, "chain.not_yet_valid"},
+    {"clock_off", CAPE_E_ATTESTATION, "time.clock_skew"},
     {"wrong_checksum", CAPE_E_POLICY, "policy.function_checksum"},
     {"missing_checksum", CAPE_E_POLICY, "policy.function_checksum_missing"},
     {"missing_user_data", CAPE_E_POLICY, "policy.function_checksum_missing"},
@@ -193,7 +193,7 @@ static void other_refusals(char **argv, const struct local *local)
     struct local aws = *local;
     strcpy(aws.root, "\"\"");
     EXPECT(local_connect(&aws, "echo", "\"any\": true", "", &conn, NULL, &err),
-           CAPE_E_ATTESTATION, "chain.unknown_root", &err);
+           CAPE_E_ATTESTATION, "chain.root", &err);
 
     /* TLS: an authority that nobody knows, the right one, and one in place of it. */
     struct local tls = local_start(argv, "echo", ", \"tls\": true");

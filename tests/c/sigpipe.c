@@ -27,12 +27,14 @@ static void invoke_until_it_fails(cape_handle conn, const char *what)
     CHECK(0, "%s: the peer lives on", what);
 }
 
-/* Takes connections and resets them at once. */
+/* Takes connections, ends its own side, and resets them at once: when that is done before the
+ * client writes, its very first write is one to a broken pipe. */
 static void *resets(void *argument)
 {
     int listener = *(int *)argument, taken;
     struct linger hard = {1, 0};
     while ((taken = accept(listener, NULL, NULL)) >= 0) {
+        shutdown(taken, SHUT_WR);
         setsockopt(taken, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
         close(taken);
     }
@@ -51,7 +53,7 @@ static void connect_to_a_peer_that_resets(const char *scheme)
         perror("listener");
         exit(2);
     }
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 200; i++) {
         char options[256];
         cape_handle conn = 0;
         cape_error err = CAPE_ERROR_INIT;
