@@ -104,6 +104,10 @@ func connectWaitError(ctx context.Context, host string) *Error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return NewError("cancelled.not_sent", "connecting to "+host+" was cancelled")
 	}
+	return attestationTimeout(host)
+}
+
+func attestationTimeout(host string) *Error {
 	return NewError("timeout.connect", host+" accepted the connection but did not attest before the deadline: check that it is a Cape enclave, or allow more time")
 }
 
@@ -117,6 +121,8 @@ func (o Options) connectError(t *target, err error) *Error {
 		failure = *NewError("connect.enclave_error", fmt.Sprintf("%s refused the session: %s", host, said.Text))
 	case failure.Reason == "closed.lost", failure.Reason == "closed.peer":
 		failure = *NewError("connect.lost", host+" closed the connection before it attested: look in the enclave's log")
+	case failure.Reason == "timeout.write":
+		failure = *attestationTimeout(host)
 	case failure.Reason == "limit.message":
 		failure = *NewError("limit.reply", fmt.Sprintf("%s sent more than %d bytes in place of an attestation document", host, maxAttestation))
 	}
