@@ -155,8 +155,28 @@ function json(value: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
+const openHandles = new Set<number>();
+
+/** Takes note of a handle, so that none keeps a thread waiting once the process ends: libuv joins its threads. */
+function opened(handle: number | undefined): number {
+  if (openHandles.size === 0) {
+    process.once("exit", closeAll);
+  }
+  openHandles.add(Number(handle));
+  return Number(handle);
+}
+
 function closeHandle(handle: number): void {
   functions().cape_close(handle, null);
+  if (openHandles.delete(handle) && openHandles.size === 0) {
+    process.off("exit", closeAll);
+  }
+}
+
+function closeAll(): void {
+  for (const handle of openHandles) {
+    closeHandle(handle);
+  }
 }
 
 /** An attested connection to one function. */
@@ -188,7 +208,7 @@ export class Connection {
         if (status !== 0) {
           throw failure(status, e, report);
         }
-        return new Connection(Number(handle[0]), timeout, report as Report);
+        return new Connection(opened(handle[0]), timeout, report as Report);
       }),
     );
   }
@@ -252,12 +272,13 @@ export class Enclave {
         if (status !== 0) {
           throw failure(status, e);
         }
-        const info = newBuf();
+        const enclave = opened(handle[0]);
         try {
-          call("cape_enclave_info", handle[0], info);
-          return new Enclave(Number(handle[0]), takeJSON(info) as EnclaveInfo);
+          const info = newBuf();
+          call("cape_enclave_info", enclave, info);
+          return new Enclave(enclave, takeJSON(info) as EnclaveInfo);
         } catch (trouble) {
-          closeHandle(Number(handle[0]));
+          closeHandle(enclave);
           throw trouble;
         }
       }),

@@ -151,7 +151,7 @@ describe("serdio decoding", () => {
   });
 
   test("refuses more values than memory could hold", () => {
-    const data = Buffer.alloc(9 << 20, 0x80);
+    const data = Buffer.alloc(9 << 20, 0xc0);
     Buffer.from(`${ARGS}dd00800001`, "hex").copy(data);
     assert.throws(() => serdio.decode(data), fault(SerdioError, "serdio.size"));
   });

@@ -32,7 +32,7 @@ describe("while calls wait", { timeout: 60_000 }, () => {
   }
 
   test("the event loop goes on", async () => {
-    using cape = await connected(1_000);
+    using cape = await connected(10_000);
     const { all, ended } = calls(cape);
     for (let turn = 0; turn < 100; turn++) {
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -44,7 +44,7 @@ describe("while calls wait", { timeout: 60_000 }, () => {
   });
 
   test("files are read", async () => {
-    using cape = await connected(5_000);
+    using cape = await connected(10_000);
     const { all, ended } = calls(cape);
     await readFile(functionFolder("echo/app.py"));
     assert.equal(ended(), 0, "a file is read no sooner than a call ends");
