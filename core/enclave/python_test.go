@@ -1,0 +1,410 @@
+package enclave_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libcape/libcape/core/enclave"
+)
+
+// folder returns options that serve a function of tests/functions.
+func folder(t *testing.T, name string) enclave.Options {
+	t.Helper()
+	return enclave.Options{
+		Functions: []enclave.Function{{Folder: filepath.Join("..", "..", "tests", "functions", name)}},
+		Python:    interpreter(t),
+	}
+}
+
+func TestPythonFunctionEchoesAnyBytes(t *testing.T) {
+	t.Parallel()
+	c := connect(t, start(t, folder(t, "echo")))
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	for _, input := range [][]byte{{}, []byte("x"), every, bytes.Repeat(every, 4096)} {
+		if output := c.call(input); !bytes.Equal(output, input) {
+			t.Fatalf("%d bytes came back as %d others", len(input), len(output))
+		}
+	}
+}
+
+func TestPythonFunctionTakesTheLargestInput(t *testing.T) {
+	t.Parallel()
+	c := connect(t, start(t, folder(t, "echo")))
+	input := bytes.Repeat([]byte{7}, 64<<20)
+	if output := c.call(input); !bytes.Equal(output, input) {
+		t.Fatal("64 MiB came back changed")
+	}
+}
+
+func TestPythonResultsBecomeBytes(t *testing.T) {
+	t.Parallel()
+	c := connect(t, start(t, python(t, `
+def cape_handler(data):
+    return eval(data)
+`)))
+	for expression, output := range map[string]string{
+		`b"\x00\xff"`: "\x00\xff", `bytearray(b"ab")`: "ab", `memoryview(b"abc")[::2]`: "ac",
+		`"\u20ac"`: "\u20ac", `None`: "", `b""`: "", `""`: "", `0`: "0", `1.5`: "1.5", `True`: "True",
+		`(1, "a")`: "(1, 'a')", `{"a": [1]}`: "{'a': [1]}",
+	} {
+		c.wantCall(expression, output)
+	}
+}
+
+func TestPythonExceptionsAreErrorRepliesAndTheStateStays(t *testing.T) {
+	t.Parallel()
+	log, logger := newLog()
+	o := python(t, `
+calls = 0
+class Odd(Exception):
+    def __str__(self): raise RuntimeError("no text")
+def cape_handler(data):
+    global calls
+    calls += 1
+    exec(data)
+    return str(calls)
+`)
+	o.Log = logger
+	c := connect(t, start(t, o))
+	for input, text := range map[string]string{
+		`raise ValueError("no such thing")`: "ValueError: no such thing",
+		`raise ValueError`:                  "ValueError",
+		`{}["a"]`:                           "KeyError: 'a'",
+		`raise Odd()`:                       "Odd: (its message cannot be shown)",
+		`import sys; sys.exit()`:            "SystemExit: 0",
+		`import sys; sys.exit(3)`:           "SystemExit: 3",
+		`import sys; sys.exit("why")`:       "SystemExit: why",
+		`raise KeyboardInterrupt`:           "KeyboardInterrupt",
+		`raise ValueError("x" * 10**6)`:     "ValueError: xxx",
+		`raise ValueError("\ud800")`:        "ValueError: ?",
+		`(lambda f: f(f))(lambda f: f(f))`:  "RecursionError",
+	} {
+		c.wantError(input, text)
+	}
+	c.wantCall("pass", "12")
+	log.want(t, "ValueError: no such thing")
+	log.want(t, `line 8, in cape_handler`)
+	if strings.Contains(log.String(), "in serve") {
+		t.Error("tracebacks show the worker's own frames")
+	}
+}
+
+func TestPythonStateLastsAsLongAsTheConnection(t *testing.T) {
+	t.Parallel()
+	e := start(t, folder(t, "counter"))
+	one, other := connect(t, e), connect(t, e)
+	one.wantCall("", "1 1")
+	one.wantCall("", "2 2")
+	other.wantCall("", "1 1")
+	one.wantCall("", "3 3")
+	connect(t, e).wantCall("", "1 1")
+}
+
+func TestPythonFunctionThatCannotBeLoadedSaysWhyAtEachCall(t *testing.T) {
+	t.Parallel()
+	for source, text := range map[string]string{
+		"import no_such_module":       "app.py cannot be imported: ModuleNotFoundError: No module named 'no_such_module'",
+		"def cape_handler(:":          "app.py cannot be imported: SyntaxError",
+		"raise ValueError('at once')": "app.py cannot be imported: ValueError: at once",
+		"import sys; sys.exit(4)":     "app.py cannot be imported: SystemExit: 4",
+		"def handler(x): return x":    "app.py has no cape_handler",
+		"cape_handler = 3":            "cape_handler of app.py cannot be called",
+	} {
+		c := connect(t, start(t, python(t, source)))
+		c.wantError("x", text)
+		c.wantError("x", text)
+	}
+}
+
+func TestPythonFunctionThatDiesWhileItLoadsIsTriedAtEachCall(t *testing.T) {
+	t.Parallel()
+	c := connect(t, start(t, python(t, "import os; os._exit(5)")))
+	c.wantError("x", "the function's process ended: exit status 5")
+	c.wantError("x", "the function's process ended: exit status 5")
+}
+
+func TestPythonFunctionRunsInACopyOfItsFolder(t *testing.T) {
+	t.Parallel()
+	o := python(t, `
+import os, sys
+import helper, json
+def cape_handler(data):
+    here = os.getcwd()
+    assert os.path.samefile(here, os.path.dirname(os.path.abspath(__file__)))
+    assert open("data/table.txt").read() == "1 2 3"
+    assert helper.VALUE == "helper of the function" and json.VALUE == "json of the function"
+    os.chdir("/")
+    import late
+    with open(os.path.join(here, "app.py"), "w") as file:
+        file.write("changed")
+    return here + "\n" + os.environ["HOME"] + "\n" + os.environ["TMPDIR"]
+`)
+	source := o.Functions[0].Folder
+	write(t, filepath.Join(source, "helper.py"), `VALUE = "helper of the function"`)
+	write(t, filepath.Join(source, "json.py"), `VALUE = "json of the function"`)
+	write(t, filepath.Join(source, "late.py"), "")
+	for _, name := range []string{"struct", "signal", "traceback", "io", "socket", "typing", "linecache"} {
+		write(t, filepath.Join(source, name+".py"), `raise RuntimeError("imported by the worker")`)
+	}
+	write(t, filepath.Join(source, "data", "table.txt"), "1 2 3")
+	before := listing(t, source)
+	o.Scratch = t.TempDir()
+	e := start(t, o)
+	c := connect(t, e)
+	for _, path := range strings.Split(string(c.call(nil)), "\n") {
+		if !strings.HasPrefix(path, o.Scratch) {
+			t.Errorf("%s is not in the scratch folder", path)
+		}
+	}
+	if after := listing(t, source); !slices.Equal(before, after) {
+		t.Errorf("running the function changed its folder from %v to %v", before, after)
+	}
+}
+
+func listing(t *testing.T, folder string) []string {
+	t.Helper()
+	var entries []string
+	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		entries = append(entries, path+": "+string(content))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entries
+}
+
+func TestPythonFunctionRunsWhatWasMeasured(t *testing.T) {
+	t.Parallel()
+	o := python(t, "def cape_handler(data): return 'measured'")
+	e := start(t, o)
+	write(t, filepath.Join(o.Functions[0].Folder, "app.py"), "def cape_handler(data): return 'changed'")
+	connect(t, e).wantCall("", "measured")
+}
+
+func TestPythonFunctionSeesNothingOfTheHost(t *testing.T) {
+	t.Setenv("CAPE_TEST_HOST_SECRET", "s")
+	o := python(t, `
+import os, signal, sys
+def cape_handler(data):
+    assert sys.stdin.read() == "" and os.getpgrp() == os.getpid()
+    assert sys.argv[0].endswith("app.py") and len(sys.argv) == 1
+    return " ".join(sorted(os.environ))
+`)
+	names := strings.Fields(string(connect(t, start(t, o)).call(nil)))
+	allowed := []string{"HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONUSERBASE", "TMPDIR",
+		"LC_CTYPE", "__CF_USER_TEXT_ENCODING"} // what Python and macOS add themselves
+	for _, name := range names {
+		if !slices.Contains(allowed, name) {
+			t.Errorf("the function sees the variable %s", name)
+		}
+	}
+	if !slices.Contains(names, "HOME") {
+		t.Errorf("the function sees only %v", names)
+	}
+}
+
+func TestPythonOfAVirtualEnvironmentFindsItsPackages(t *testing.T) {
+	t.Parallel()
+	venv := filepath.Join(t.TempDir(), "venv")
+	if output, err := exec.Command(interpreter(t), "-m", "venv", "--without-pip", venv).CombinedOutput(); err != nil {
+		t.Skipf("needs a Python with venv: %v: %s", err, output)
+	}
+	packages, err := filepath.Glob(filepath.Join(venv, "lib", "python*", "site-packages"))
+	if err != nil || len(packages) != 1 {
+		t.Fatalf("the packages are in %v, %v", packages, err)
+	}
+	write(t, filepath.Join(packages[0], "only_in_venv.py"), "VALUE = 'found'")
+	o := python(t, "import only_in_venv\ndef cape_handler(data): return only_in_venv.VALUE")
+	o.Python = filepath.Join(venv, "bin", "python")
+	connect(t, start(t, o)).wantCall("", "found")
+}
+
+func TestPythonPrintsGoToTheLogLineByLine(t *testing.T) {
+	t.Parallel()
+	log, logger := newLog()
+	o := python(t, `
+import sys
+def cape_handler(data):
+    print("to standard output", data.decode())
+    print("to standard error", file=sys.stderr)
+    sys.stdout.buffer.write(b"not \xff text\n")
+    return b"clean"
+`)
+	o.Log = logger
+	connect(t, start(t, o)).wantCall("7", "clean")
+	log.want(t, `line="to standard output 7"`)
+	log.want(t, `line="to standard error"`)
+	log.want(t, "line=\"not \uFFFD text\"")
+}
+
+func TestPythonFunctionMayUseProcessesAndThreads(t *testing.T) {
+	t.Parallel()
+	c := connect(t, start(t, python(t, `
+import subprocess, sys, threading
+def cape_handler(data):
+    results = []
+    thread = threading.Thread(target=results.append, args=("thread",))
+    thread.start()
+    thread.join()
+    results.append(subprocess.run([sys.executable, "-c", "print('child')"], capture_output=True, text=True, check=True).stdout.strip())
+    return " ".join(results)
+`)))
+	c.wantCall("", "thread child")
+}
+
+func TestHostileFunctionIsAnErrorAndAFreshProcessServesOn(t *testing.T) {
+	t.Parallel()
+	e := start(t, folder(t, "hostile"))
+	cases := map[string]string{
+		"abrupt_exit 3":                  "the function's process ended: exit status 3",
+		"abrupt_exit 0":                  "the function's process ended: exit status 0",
+		"kill":                           "the function's process ended: signal: killed",
+		"segfault":                       "the function's process ended: signal: segmentation fault",
+		"close 3":                        "the function",
+		"close_and_wait 3":               "the function closed descriptor 3",
+		"write 00":                       "",             // half a header, then nothing: ends with the session
+		"write 676172626167652067617262": "descriptor 3", // "garbage garb"
+		"write 00ffffffffffffffff":       "descriptor 3", // an output without end
+		"write 000000010000000000":       "descriptor 3", // of a tebibyte
+		"write 0100000000ffffffff":       "descriptor 3", // an error's text of 4 GiB
+		"fork_and_exit 6":                "the function's process ended: exit status 6",
+	}
+	for input, text := range cases {
+		t.Run(input, func(t *testing.T) {
+			t.Parallel()
+			c := connect(t, e)
+			if text == "" {
+				c.request([]byte(input))
+				return
+			}
+			c.wantError(input, text)
+			c.wantCall("result 3", "\x00\x00\x00")
+		})
+	}
+}
+
+func TestHostileFunctionKeepsItsProcessWhereItCan(t *testing.T) {
+	t.Parallel()
+	o := folder(t, "hostile")
+	o.MaxInput = 1 << 20
+	c := connect(t, start(t, o))
+	c.wantError("raise some text", "ValueError: some text")
+	c.wantError("exit 2", "SystemExit: 2")
+	c.wantError("result 2000000", "the result has 2000000 bytes")
+	c.wantCall("fork_and_return", "once")
+	c.wantCall("close 0", "ok")
+	c.wantCall("close 1", "ok")
+	c.wantError("raise into a closed log", "ValueError: into a closed log")
+	c.wantCall("close 2", "ok")
+	c.wantError("raise into no log", "ValueError: into no log")
+}
+
+func TestFloodOfOutputIsBoundedInTheLog(t *testing.T) {
+	t.Parallel()
+	log, logger := newLog()
+	o := folder(t, "hostile")
+	o.Log = logger
+	c := connect(t, start(t, o))
+	c.wantCall("print 20000", "ok")         // 20 MB
+	c.wantCall("unbroken_line 20000", "ok") // and as much without a line's end
+	log.want(t, "function output left out")
+	c.wantCall("print 1", "ok")
+	if size := len(log.String()); size > 4<<20 {
+		t.Errorf("the log has %d bytes", size)
+	}
+}
+
+func TestAFunctionEndsWithItsConnectionAndTakesItsChildrenWithIt(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	c := connect(t, start(t, folder(t, "hostile")))
+	child := string(c.call([]byte("child")))
+	parent := parentOf(t, child)
+	c.request([]byte("forever"))
+	_ = c.Close()
+	wantDead(t, parent)
+	wantDead(t, child)
+}
+
+func TestAnEscapedChildDoesNotHoldUpTheEnclave(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	e := start(t, folder(t, "hostile"))
+	c := connect(t, e)
+	child := string(c.call([]byte("child escaped")))
+	t.Cleanup(func() {
+		if pid, err := strconv.Atoi(child); err == nil {
+			if process, err := os.FindProcess(pid); err == nil {
+				_ = process.Kill()
+			}
+		}
+	})
+	wantPrompt(t, func() { _ = e.Close() })
+}
+
+func TestTheCopyIsRemovedWhateverTheFunctionDid(t *testing.T) {
+	t.Parallel()
+	o := folder(t, "hostile")
+	o.Scratch = t.TempDir()
+	e := start(t, o)
+	connect(t, e).wantCall("lock_away", "ok")
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(o.Scratch); err != nil || len(left) > 0 {
+		t.Fatalf("left behind: %v, %v", left, err)
+	}
+}
+
+// parentOf returns the parent of a process, from /proc.
+func parentOf(t *testing.T, pid string) string {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return strings.Fields(rest)[1]
+}
+
+// wantDead waits until a process has ended; it may still be there as a zombie.
+func wantDead(t *testing.T, pid string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+	}
+	t.Fatalf("process %s is still there", pid)
+}
+
+// wantPrompt fails when something takes much longer than it should.
+func wantPrompt(t *testing.T, act func()) {
+	t.Helper()
+	began := time.Now()
+	act()
+	if took := time.Since(began); took > 20*time.Second {
+		t.Fatalf("it took %v", took)
+	}
+}
