@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -69,6 +70,16 @@ static void expect_children(const char *state)
     expect_child(raw_fork, 2, state);
 }
 
+static volatile int busy = 1;
+
+static void *invokes(void *wrong)
+{
+    for (unsigned i = 0; busy; i++) {
+        *(int *)wrong |= !echoes(conn, 20000, i);
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -83,6 +94,18 @@ int main(int argc, char **argv)
     expect_children("connected");
     CHECK(kept.data != NULL, "the parent's buffer was freed");
     CHECK(echoes(conn, 1000, 1), "the parent after its children");
+
+    pthread_t threads[2];
+    int wrong[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        CHECK(pthread_create(&threads[i], NULL, invokes, &wrong[i]) == 0, "no thread");
+    }
+    expect_children("busy");
+    busy = 0;
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK(!wrong[i], "a wrong answer while the process forked");
+    }
 
     CHECK(cape_close(conn, NULL) == CAPE_OK, "close");
     expect_children("closed");

@@ -111,6 +111,7 @@ func TestAForkedChildIsToldSo(t *testing.T)                 { smoke(t, "tests/c/
 func TestThreadsShareAConnection(t *testing.T)              { smoke(t, "tests/c/threads.c") }
 func TestADeadPeerDoesNotEndTheHost(t *testing.T)           { smoke(t, "tests/c/sigpipe.c") }
 func TestItWorksWithoutStandardStreams(t *testing.T)        { smoke(t, "tests/c/descriptors.c") }
+func TestFailingAllocationsAreErrors(t *testing.T)          { smoke(t, "tests/c/memory.c") }
 func TestCallsFromOtherStacksAskForBoundsOnce(t *testing.T) { smoke(t, "tests/c/other_stack.c") }
 
 func TestForksAreSeenWithoutWipeOnFork(t *testing.T) {
