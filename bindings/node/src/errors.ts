@@ -85,14 +85,14 @@ export class MemoryError extends CapeError {}
 /** Called in a child of the process that loaded the library. */
 export class ForkedError extends CapeError {}
 /** A defect in the native library. What it happened to is unusable, all else works. */
-export class PanicError extends CapeError {}
+export class InternalError extends CapeError {}
 /** The native library was not found, or is not one that this package can use. */
 export class LibraryError extends CapeError {}
 
 // On the prototype, so that the name is there when the stack is taken.
 const kinds = [
   CapeError, ArgumentError, HandleError, ConnectError, TlsError, AuthError, AttestationError, PolicyError, ProtocolError,
-  SerdioError, FunctionError, TimeoutError, CancelledError, ClosedError, LimitError, MemoryError, ForkedError, PanicError,
+  SerdioError, FunctionError, TimeoutError, CancelledError, ClosedError, LimitError, MemoryError, ForkedError, InternalError,
   LibraryError,
 ]; // prettier-ignore
 for (const kind of kinds) {

@@ -10,9 +10,9 @@ import {
   ForkedError,
   FunctionError,
   HandleError,
+  InternalError,
   LimitError,
   MemoryError,
-  PanicError,
   PolicyError,
   ProtocolError,
   TimeoutError,
@@ -37,7 +37,7 @@ const classes = new Map<number, typeof CapeError>([
   [Code.LIMIT, LimitError],
   [Code.MEMORY, MemoryError],
   [Code.FORKED, ForkedError],
-  [Code.PANIC, PanicError],
+  [Code.PANIC, InternalError],
 ]);
 
 /** Makes the error of the class that belongs to code. A code of a later library is a plain CapeError. */

@@ -287,6 +287,9 @@ export class Enclave {
 
   /** Misbehaves from now on as the names say. */
   setFaults(faults: readonly string[]): void {
+    if (this.#handle === 0) {
+      throw notSent("the local enclave has ended: start another");
+    }
     const text = json(faults);
     call("cape_enclave_set_faults", this.#handle, text, text.length);
   }

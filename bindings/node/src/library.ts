@@ -24,7 +24,7 @@ function candidates(): Candidate[] {
 
 /**
  * Opens the library at the first place where that succeeds. Each failure is kept, and when all
- * fail the LibraryError (reason `library.not_found`) tells every place tried and why it was not it.
+ * fail the LibraryError (reason `library.load`) tells every place tried and why it was not it.
  */
 export function openLibrary<T>(open: (path: string) => T): T {
   const failures: string[] = [];
@@ -44,6 +44,6 @@ export function openLibrary<T>(open: (path: string) => T): T {
   throw new LibraryError(
     `the libcape library could not be loaded on ${process.platform}-${process.arch}; tried ${failures.join("; ")}; ` +
       "run make build, or set CAPE_LIBRARY to the library's path",
-    { reason: "library.not_found", cause },
+    { reason: "library.load", cause },
   );
 }

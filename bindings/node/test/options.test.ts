@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { ACCEPT_ANY_ENCLAVE, ArgumentError, Cape, type CapeOptions, CapeError, Code, FunctionRef, LocalEnclave } from "libcape";
+import { ACCEPT_ANY_ENCLAVE, ArgumentError, Cape, type CapeOptions, CapeError, ClosedError, Code, FunctionRef, LocalEnclave } from "libcape";
 
 import { fault, functionFolder } from "./support.js";
 
@@ -76,7 +76,7 @@ describe("the options of Cape", () => {
 
 describe("the options of LocalEnclave", () => {
   test("refuse a folder that is not there", async () => {
-    await assert.rejects(LocalEnclave.start("/nowhere"), fault(ArgumentError, "argument.function"));
+    await assert.rejects(LocalEnclave.start("/nowhere"), fault(ArgumentError, "argument.functions"));
   });
 
   test("refuse an unknown name", async () => {
@@ -89,5 +89,14 @@ describe("the options of LocalEnclave", () => {
       assert.match(error.message, /expired_leaf/);
       return true;
     });
+  });
+
+  test("refuse faults after close", async () => {
+    const enclave = await LocalEnclave.start(functionFolder("echo"));
+    assert.throws(() => enclave.setFaults("no_such"), fault(ArgumentError, "argument.fault"));
+    enclave.setFaults("no_reply");
+    enclave.close();
+    enclave.close();
+    assert.throws(() => enclave.setFaults(), fault(ClosedError, "closed.not_sent"));
   });
 });

@@ -42,7 +42,7 @@ describe("the library", () => {
   test("explains where it was looked for", async () => {
     assert.match(
       await script(connect, { CAPE_LIBRARY: "/nowhere/libcape.so" }),
-      /^LibraryError 0 library.not_found .*\/nowhere\/libcape.so \(the environment variable CAPE_LIBRARY\): no such file; run make build/,
+      /^LibraryError 0 library.load .*\/nowhere\/libcape.so \(the environment variable CAPE_LIBRARY\): no such file; run make build/,
     );
   });
 
@@ -51,7 +51,7 @@ describe("the library", () => {
     try {
       const path = join(folder, "libcape.so");
       await writeFile(path, "not a library");
-      assert.match(await script(connect, { CAPE_LIBRARY: path }), /LibraryError 0 library.not_found .*libcape.so \(.*\): .*(header|short|format)/);
+      assert.match(await script(connect, { CAPE_LIBRARY: path }), /LibraryError 0 library.load .*libcape.so \(.*\): .*(header|short|format)/);
     } finally {
       await rm(folder, { recursive: true });
     }
