@@ -19,8 +19,8 @@ int main(int argc, char **argv)
         execv(argv[0], again);
         return 3;
     }
-    if (argc != 4 || fcntl(0, F_GETFD) != -1 || fcntl(1, F_GETFD) != -1 || fcntl(2, F_GETFD) != -1) {
-        return 4;
+    if (argc != 4) { /* what is open by now is the library's: it was loaded before main */
+        return 2;
     }
     struct local local = local_start(argv, "echo", "");
     cape_handle conn = local_session(&local, "echo");
