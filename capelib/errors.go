@@ -119,14 +119,21 @@ func asReasoned(err error) (string, bool) {
 
 // waitError says that ctx ended a wait, and whether a request may have run.
 func waitError(ctx context.Context, sent bool) *Error {
-	word, happened := "timeout", "the deadline passed"
-	if errors.Is(ctx.Err(), context.Canceled) {
-		word, happened = "cancelled", "the call was cancelled"
+	const (
+		safe    = " before the request was sent: it can be repeated safely"
+		unknown = " after the request was sent: the function may have run"
+	)
+	cancelled := errors.Is(ctx.Err(), context.Canceled)
+	switch {
+	case cancelled && sent:
+		return NewError("cancelled.outcome_unknown", "the call was cancelled"+unknown)
+	case cancelled:
+		return NewError("cancelled.not_sent", "the call was cancelled"+safe)
+	case sent:
+		return NewError("timeout.outcome_unknown", "the deadline passed"+unknown)
+	default:
+		return NewError("timeout.not_sent", "the deadline passed"+safe)
 	}
-	if sent {
-		return NewError(word+".outcome_unknown", happened+" after the request was sent: the function may have run")
-	}
-	return NewError(word+".not_sent", happened+" before the request was sent: it can be repeated safely")
 }
 
 // printable makes a text that a peer may have chosen fit for a terminal and a log: one line,

@@ -5,10 +5,12 @@ package readme
 import (
 	"bufio"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,4 +188,58 @@ func compiler(variable, usual string) string {
 		return chosen
 	}
 	return usual
+}
+
+// internal are reasons that no caller sees: the layer above gives them another.
+var internal = []string{"closed.local", "closed.lost", "closed.peer", "closed.silent", "timeout.write", "limit.message"}
+
+// composed are reasons that the sources put together from a name.
+var composed = []string{"policy.function_checksum_missing", "policy.key_checksum_missing",
+	"document.module_id", "document.digest", "document.timestamp", "document.pcrs", "document.certificate",
+	"document.cabundle", "document.public_key", "document.user_data", "document.nonce"}
+
+func TestReadmeListsEveryReason(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := make(map[string]bool)
+	reason := regexp.MustCompile("[\"`]((?:argument|handle|connect|tls|auth|policy|protocol|serdio|function|timeout|cancelled|closed|limit|memory|forked|panic|parse|cbor|cose|document|chain|signature|time|nonce|key)\\.[a-z][a-z0-9_]*)[\"`]")
+	for _, found := range reason.FindAllSubmatch(text, -1) {
+		listed[string(found[1])] = true
+	}
+	given := make(map[string]bool)
+	for _, name := range composed {
+		given[name] = true
+	}
+	for _, folder := range []string{"core", "capelib", "export", "bindings/python/pycape", "bindings/python/serdio", "bindings/node/src"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") ||
+				!slices.Contains([]string{".go", ".c", ".py", ".ts"}, filepath.Ext(path)) {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for _, found := range reason.FindAllSubmatch(source, -1) {
+				given[string(found[1])] = true
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range given {
+		if !listed[name] && !slices.Contains(internal, name) {
+			t.Errorf("%s is not in the README", name)
+		}
+	}
+	for name := range listed {
+		if !given[name] {
+			t.Errorf("the README lists %s, which nothing gives", name)
+		}
+	}
 }
