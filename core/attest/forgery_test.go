@@ -25,10 +25,10 @@ type forgery struct {
 	policy         string // JSON; empty: "any"
 }
 
-// allForgeries lists them in the order in which they are published.
+// allForgeries lists the controls, and then what has to be refused.
 func allForgeries() []forgery {
-	return slices.Concat(envelopeForgeries(), signatureForgeries(), payloadForgeries(), fieldForgeries(),
-		chainForgeries(), timeForgeries(), policyForgeries(), controls())
+	return slices.Concat(controls(), envelopeForgeries(), signatureForgeries(), payloadForgeries(), fieldForgeries(),
+		chainForgeries(), timeForgeries(), policyForgeries())
 }
 
 func (f *forgery) document(t testing.TB) []byte {
