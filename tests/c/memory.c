@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "check.h"
 
-
 /* The allocation of this many bytes by this thread fails; 0: none does. */
 static __thread size_t failing_from;
 static __thread int failed;

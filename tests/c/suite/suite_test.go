@@ -20,11 +20,8 @@ var (
 	sanitizers = []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"}
 )
 
-// program is a compiled test program.
-type program struct {
-	path        string
-	environment []string
-}
+// program is the path of a compiled test program.
+type program string
 
 // compile builds a program from sources, paths within the repository.
 func compile(t *testing.T, flags []string, sources ...string) program {
@@ -40,7 +37,7 @@ func compile(t *testing.T, flags []string, sources ...string) program {
 		arguments = append(arguments, built.Path(source))
 	}
 	run(t, exec.Command(compiler, append(arguments, flags...)...))
-	return program{path: path}
+	return program(path)
 }
 
 // linked builds a program with the library, which it will find under its SONAME.
@@ -60,9 +57,7 @@ func (p program) run(t *testing.T, arguments ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, p.path, arguments...)
-	command.Env = append(os.Environ(), p.environment...)
-	return run(t, command)
+	return run(t, exec.CommandContext(ctx, string(p), arguments...))
 }
 
 func run(t *testing.T, command *exec.Cmd) string {
@@ -72,6 +67,9 @@ func run(t *testing.T, command *exec.Cmd) string {
 	if err := command.Run(); err != nil {
 		t.Fatalf("%s: %v\n%s%s", command, err, output.Bytes(), complaints.Bytes())
 	}
+	if complaints.Len() > 0 {
+		t.Errorf("%s wrote to standard error: %s", command, complaints.Bytes())
+	}
 	return output.String()
 }
 
@@ -79,12 +77,14 @@ func functions(name ...string) string {
 	return built.Path(append([]string{"tests", "functions"}, name...)...)
 }
 
-// ownFunctions is a folder with echo and a function that ends its process.
+// ownFunctions is a folder with echo and functions that misbehave.
 func ownFunctions(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	for name, source := range map[string]string{
-		"echo":  "def cape_handler(data):\n    return data\n",
+		"echo": "def cape_handler(data):\n    return data\n",
+		"noisy": "import sys\n\n\ndef cape_handler(data):\n    print('printed by noisy')\n" +
+			"    print('and here', file=sys.stderr)\n    raise ValueError('no\\ntwo lines')\n",
 		"exits": "import os\n\n\ndef cape_handler(data):\n    os._exit(3)\n",
 	} {
 		if err := os.Mkdir(filepath.Join(folder, name), 0o755); err != nil {
@@ -101,7 +101,9 @@ func ownFunctions(t *testing.T) string {
 func smoke(t *testing.T, source string) {
 	t.Helper()
 	t.Parallel()
-	linked(t, nil, source).run(t, built.Python(t), ownFunctions(t))
+	if output := linked(t, nil, source).run(t, built.Python(t), ownFunctions(t)); output != "" {
+		t.Errorf("standard output is not the library's to write to: %s", output)
+	}
 }
 
 func TestEveryFunctionRefusesMisuse(t *testing.T)           { smoke(t, "tests/c/misuse.c") }
@@ -111,6 +113,7 @@ func TestAForkedChildIsToldSo(t *testing.T)                 { smoke(t, "tests/c/
 func TestThreadsShareAConnection(t *testing.T)              { smoke(t, "tests/c/threads.c") }
 func TestADeadPeerDoesNotEndTheHost(t *testing.T)           { smoke(t, "tests/c/sigpipe.c") }
 func TestItWorksWithoutStandardStreams(t *testing.T)        { smoke(t, "tests/c/descriptors.c") }
+func TestALocalEnclaveTakesItsOptions(t *testing.T)         { smoke(t, "tests/c/local_options.c") }
 func TestFailingAllocationsAreErrors(t *testing.T)          { smoke(t, "tests/c/memory.c") }
 func TestCallsFromOtherStacksAskForBoundsOnce(t *testing.T) { smoke(t, "tests/c/other_stack.c") }
 
