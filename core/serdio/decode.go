@@ -69,7 +69,7 @@ func (d *decoder) call() (Call, error) {
 // errUnhashable for one that cannot say.
 func (d *decoder) value(l level, id *identity) (any, error) {
 	if l.tooDeep() {
-		return nil, malformed("depth", "the serdio data is nested too deep: 511 arrays and maps in one another is the most")
+		return nil, malformed("depth", "the serdio data is nested too deep: at most 511 arrays and maps in one another, 1024 with those around tuples and sets")
 	}
 	code, err := d.peek()
 	if err != nil {

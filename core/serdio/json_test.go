@@ -21,7 +21,7 @@ func TestEncodeJSONMakesTheSameAsEncode(t *testing.T) {
 		{` { "args" : [ ] , "kwargs" : { } } `, nil, nil},
 		{`{"args": [3, 4.0]}`, []any{3, 4.0}, nil},
 		{"\t{\"kwargs\"\r\n:{\"z\":1,\"a\":[true,false,null]}}", nil, serdio.Map{{Key: "z", Value: 1}, {Key: "a", Value: []any{true, false, nil}}}},
-		{`{"args":[-9223372036854775808,18446744073709551615,-0,1e3,-0.0,1E-400]}`, []any{math.MinInt64, uint64(math.MaxUint64), 0, 1000.0, math.Copysign(0, -1), 0.0}, nil},
+		{`{"args":[-9223372036854775808,18446744073709551615,-0,1e3,-0.0,1E-400]}`, []any{int64(math.MinInt64), uint64(math.MaxUint64), 0, 1000.0, math.Copysign(0, -1), 0.0}, nil},
 		{`{"args":["\u00e9\ud83d\ude00\"\\\/\b\f\n\r\t\u0000é😀"]}`, []any{"é😀\"\\/\b\f\n\r\t\x00é😀"}, nil},
 		{`{"args":["","a\"b",{"b":{},"":[[],[[]]]}]}`, []any{"", `a"b`, serdio.Map{{Key: "b", Value: serdio.Map{}}, {Key: "", Value: []any{[]any{}, []any{[]any{}}}}}}, nil},
 		{`{"args":["\ufffd\\ud800"]}`, []any{"\ufffd\\ud800"}, nil},
@@ -102,9 +102,9 @@ func TestDecodeJSONSaysWhatJSONCan(t *testing.T) {
 		{[]any{serdio.Tuple{1}}, `[1]`},
 		{[]any{serdio.Map{{Key: "z", Value: 1}, {Key: "a", Value: serdio.Map{}}}}, `{"z":1,"a":{}}`},
 		{[]any{5.0}, `5.0`},
-		{[]any{[]any{0.0, math.Copysign(0, -1), 0.1, -2.5, 1e20, 1e21, 1e-6, 1e-7, 5e-324, math.MaxFloat64, 1 << 53}},
+		{[]any{[]any{0.0, math.Copysign(0, -1), 0.1, -2.5, 1e20, 1e21, 1e-6, 1e-7, 5e-324, math.MaxFloat64, int64(1 << 53)}},
 			`[0.0,-0.0,0.1,-2.5,100000000000000000000.0,1e+21,0.000001,1e-07,5e-324,1.7976931348623157e+308,9007199254740992]`},
-		{[]any{[]any{uint64(math.MaxUint64), math.MinInt64}}, `[18446744073709551615,-9223372036854775808]`},
+		{[]any{[]any{uint64(math.MaxUint64), int64(math.MinInt64)}}, `[18446744073709551615,-9223372036854775808]`},
 		{[]any{"\"\\/\b\f\n\r\t\x00\x1f\x7f<é😀\u2028"}, `"\"\\/\u0008\u000c\n\r\t\u0000\u001f` + "\x7f<é😀\u2028" + `"`},
 	}
 	for _, test := range tests {

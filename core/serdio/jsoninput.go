@@ -92,7 +92,7 @@ func (r *jsonReader) skip(c byte) bool {
 
 func (r *jsonReader) value(l level) (any, error) {
 	if l.inner > maxInner+1 {
-		return nil, argument("the JSON of the arguments is nested too deep: 511 arrays and maps in one another is the most")
+		return nil, argument("the JSON of the arguments is nested too deep: at most 511 arrays and maps in one another, 1024 with those around tuples and sets")
 	}
 	r.space()
 	switch r.text[r.at] {

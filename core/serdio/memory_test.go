@@ -63,7 +63,7 @@ func TestDecodeAllocatesInProportionToItsInput(t *testing.T) {
 		{"bytes", append(unhex(t, "c600100000"), make([]byte, size)...), 1.1},
 		{"text", append(unhex(t, "db00100000"), make([]byte, size)...), 1.1},
 		{"an extension", append(unhex(t, "c90010000005"), make([]byte, size)...), 1.1},
-		{"floats", repeated(t, size/9, "cb3ff8000000000000"), 3},
+		{"floats", repeated(t, size/9, "cb3ff8000000000000"), 4},
 		{"nils", repeated(t, size, "c0"), 17},
 		{"empty lists", repeated(t, size, "90"), 17},
 		{"empty maps", repeated(t, size, "80"), 17},

@@ -21,7 +21,7 @@ type plan struct {
 // says who v is, and fails with errUnhashable for a value that cannot say.
 func (p *plan) measure(v any, l level, id *identity) (int64, error) {
 	if l.tooDeep() {
-		return 0, argument("a value is nested too deep: 511 arrays and maps in one another is the most")
+		return 0, argument("a value is nested too deep: at most 511 arrays and maps in one another, 1024 with those around tuples and sets")
 	}
 	switch v := v.(type) {
 	case Tuple:
