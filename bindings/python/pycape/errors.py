@@ -111,8 +111,8 @@ class ClosedError(CapeError, RuntimeError):
     code = -12
 
 
-class LimitError(CapeError, ValueError):
-    """A size or a count is over its limit."""
+class LimitError(CapeError, ValueError, RuntimeError):
+    """A size or a count is over its limit: of what was to be sent, or of what came."""
 
     code = -13
 

@@ -1,9 +1,90 @@
-"""Where things are, and the local enclaves that tests share."""
+"""Where things are, and the local enclave that tests share."""
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
+import sys
+import textwrap
+from typing import Callable, Iterator
+
+import pytest
+
+from pycape import LocalEnclave
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FUNCTIONS = ROOT / "tests" / "functions"
 VECTORS = ROOT / "tests" / "vectors"
+
+MISCHIEF = r"""
+import os, sys, time
+
+def cape_handler(data):
+    if data == b"raise":
+        raise LookupError("as asked")
+    if data == b"exit":
+        sys.exit(3)
+    if data == b"crash":
+        os._exit(3)
+    if data == b"print":
+        print("to stdout", flush=True)
+    if data.startswith(b"sleep "):
+        time.sleep(float(data[6:]))
+    if b"garbage" in data:
+        return b"\x01"
+    return data
+"""
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
+    """No test reads the settings or the login of who runs it. Gives the home folder."""
+    for name in ("CAPE_ENCLAVE_HOST", "CAPE_ATTESTATION_ROOT", "CAPE_TLS_CA"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def functions(tmp_path_factory: pytest.TempPathFactory) -> list[pathlib.Path]:
+    """Folders of the functions echo, pythagorean and mischief."""
+    folder = tmp_path_factory.mktemp("functions") / "mischief"
+    folder.mkdir()
+    (folder / "app.py").write_text(MISCHIEF)
+    return [FUNCTIONS / "echo", FUNCTIONS / "pythagorean", folder]
+
+
+@pytest.fixture(scope="session")
+def shared_enclave(functions: list[pathlib.Path]) -> Iterator[LocalEnclave]:
+    with LocalEnclave(*functions) as enclave:
+        yield enclave
+
+
+@pytest.fixture
+def enclave(shared_enclave: LocalEnclave) -> Iterator[LocalEnclave]:
+    """A local enclave that behaves well until the test says otherwise."""
+    yield shared_enclave
+    shared_enclave.set_faults()
+
+
+@pytest.fixture
+def python(clean_environment: pathlib.Path) -> Callable[..., str]:
+    """Runs a program in a process of its own and gives what it printed."""
+
+    def run(program: str, *args: str, **environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program), *args],
+            env={**os.environ, **environment},
+            cwd=pathlib.Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+        return done.stdout.strip()
+
+    return run

@@ -1,0 +1,335 @@
+"""The documented interface, as programs use it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import pathlib
+import sys
+from typing import Any, Callable
+
+import pytest
+
+import pycape
+import pycape.cape
+import serdio
+from pycape import Cape, FunctionRef, LocalEnclave
+
+
+@pytest.fixture
+def echo(enclave: LocalEnclave) -> Any:
+    with Cape(enclave=enclave) as cape:
+        cape.connect(FunctionRef("local/echo"))
+        yield cape
+
+
+def test_signatures_are_the_documented_ones() -> None:
+    def parameters(function: Any) -> str:
+        signature = inspect.signature(function)
+        plain = [
+            p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()
+        ]
+        return str(inspect.Signature(plain))
+
+    assert parameters(Cape) == (
+        "(url='wss://enclave.capeprivacy.com', access_token=None, verbose=False, *, "
+        "enclave=None, attestation_root=None, tls_ca=None, policy=None, timeout=None)"
+    )
+    assert parameters(Cape.connect) == "(self, function_ref, function_token=None)"
+    assert parameters(Cape.invoke) == (
+        "(self, /, *args, serde_hooks=None, use_serdio=False, **kwargs)"
+    )
+    assert parameters(Cape.run) == (
+        "(self, function_ref, *args, function_token=None, serde_hooks=None, "
+        "use_serdio=False, **kwargs)"
+    )
+    assert parameters(Cape.close) == "(self)"
+    assert parameters(FunctionRef) == "(function_id, function_hash=None)"
+    assert parameters(LocalEnclave) == (
+        f"(*dirs, python={sys.executable!r}, tls=False, log=None, faults=())"
+    )
+
+
+def test_old_import_paths_work() -> None:
+    assert pycape.cape.Cape is Cape
+    assert pycape.cape.FunctionRef is FunctionRef
+    assert pycape.cape.FunctionAuthType.AUTH0.value == 1
+    assert pycape.cape.FunctionAuthType.FUNCTION_TOKEN.value == 2
+    auth = pycape.cape.FunctionAuth(pycape.cape.FunctionAuthType.AUTH0, "secret")
+    assert auth.token == "secret"
+    assert "secret" not in repr(auth)
+
+
+def test_a_function_ref_has_an_id_and_perhaps_a_hash() -> None:
+    reference = FunctionRef("abc")
+    assert (reference.get_id(), reference.get_hash()) == ("abc", None)
+    reference.set_hash("00" * 32)
+    assert reference.get_hash() == "00" * 32
+    none: Any = None
+    with pytest.raises(ValueError):
+        FunctionRef(none)
+
+
+def test_connect_invoke_close(enclave: LocalEnclave) -> None:
+    cape = Cape(enclave=enclave)
+    cape.connect(FunctionRef("local/echo"))
+    assert cape.invoke(b"hello") == b"hello"
+    assert cape.invoke(b"again") == b"again"
+    cape.close()
+    cape.close()
+
+
+def test_run_does_it_all(enclave: LocalEnclave) -> None:
+    cape = Cape(enclave=enclave)
+    assert cape.run(FunctionRef("local/pythagorean"), 3, 4, use_serdio=True) == 5
+    assert cape.run("local/echo", b"x") == b"x"
+    with pytest.raises(pycape.ClosedError):
+        cape.invoke(b"x")
+
+
+def test_run_leaves_the_connection_alone(echo: Cape) -> None:
+    assert echo.run(FunctionRef("local/pythagorean"), a=5, b=12, use_serdio=True) == 13
+    assert echo.invoke(b"still here") == b"still here"
+
+
+def test_a_function_can_be_named_by_its_id(enclave: LocalEnclave) -> None:
+    for function in enclave.functions:
+        with Cape(enclave=enclave) as cape:
+            cape.connect(function["id"])
+
+
+def test_connecting_again_goes_to_the_other_function(echo: Cape) -> None:
+    echo.connect("local/pythagorean")
+    assert echo.invoke(8, 15, use_serdio=True) == 17
+
+
+def test_after_a_failed_connect_nothing_goes_to_the_old_function(echo: Cape) -> None:
+    with pytest.raises(pycape.ConnectError):
+        echo.connect("local/nothing")
+    with pytest.raises(pycape.ClosedError):
+        echo.invoke(b"meant for the other")
+
+
+@pytest.mark.parametrize("wrong", [None, 7, b"local/echo", ["local/echo"]])
+def test_what_is_no_function_reference_is_a_type_error(enclave: LocalEnclave, wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        Cape(enclave=enclave).connect(wrong)
+    with pytest.raises(TypeError):
+        Cape(enclave=enclave).run(wrong, b"x")
+
+
+def test_a_single_keyword_argument_is_an_input(echo: Cape) -> None:
+    assert echo.invoke(data=b"x") == b"x"
+
+
+@pytest.mark.parametrize("args", [(), (b"a", b"b")])
+def test_not_one_input_is_a_value_error(echo: Cape, args: Any) -> None:
+    with pytest.raises(ValueError, match=str(len(args))) as caught:
+        echo.invoke(*args)
+    assert isinstance(caught.value, pycape.ArgumentError)
+    with pytest.raises(ValueError):
+        echo.run("local/echo", *args)
+
+
+@pytest.mark.parametrize("wrong", ["text", 7, None, bytearray(b"x"), memoryview(b"x"), [b"x"]])
+def test_an_input_that_is_not_bytes_is_a_type_error(echo: Cape, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=type(wrong).__name__) as caught:
+        echo.invoke(wrong)
+    assert isinstance(caught.value, pycape.ArgumentTypeError)
+    assert echo.invoke(b"next") == b"next"
+
+
+def test_hooks_imply_serdio(echo: Cape) -> None:
+    hooks = serdio.SerdeHookBundle(
+        lambda value: {"bytearray": bytes(value.data)} if isinstance(value, Box) else None,
+        lambda value: Box(value["bytearray"]) if "bytearray" in value else value,
+    )
+    assert echo.invoke(Box(b"1"), serde_hooks=hooks).data == b"1"
+    assert echo.invoke(Box(b"2"), serde_hooks=hooks.unbundle()).data == b"2"
+    assert echo.run("local/echo", Box(b"3"), serde_hooks=hooks.to_dict()).data == b"3"
+    with pytest.raises(TypeError):
+        echo.invoke(Box(b""), serde_hooks=5)
+
+
+class Box:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+def test_keyword_arguments_of_a_function_may_be_called_encoder(echo: Cape) -> None:
+    assert echo.invoke(1, encoder=2, use_serdio=True) == 1
+
+
+@pytest.mark.parametrize("value", [1, (1, (2.5, "x")), {"k": [b"y", {1}]}, None, 1 + 2j, ()])
+def test_values_go_through_an_enclave_and_back(echo: Cape, value: Any) -> None:
+    assert echo.invoke(value, use_serdio=True) == value
+
+
+def test_a_result_that_is_no_serdio_is_a_value_error(enclave: LocalEnclave) -> None:
+    with Cape(enclave=enclave) as cape:
+        cape.connect("local/mischief")
+        assert cape.invoke(b"garbage") == b"\x01"
+        with pytest.raises(ValueError, match="no serialized call"):
+            cape.invoke("garbage", use_serdio=True)
+
+
+def test_invoke_before_connect_and_after_close_says_what_to_do(enclave: LocalEnclave) -> None:
+    cape = Cape(enclave=enclave)
+    with pytest.raises(RuntimeError, match=r"connect\(\)") as caught:
+        cape.invoke(b"x")
+    assert isinstance(caught.value, pycape.ClosedError)
+    assert caught.value.reason == "closed.not_sent"
+    cape.connect("local/echo")
+    cape.close()
+    with pytest.raises(RuntimeError, match=r"connect\(\)"):
+        cape.invoke(b"x")
+    cape.connect("local/echo")
+    assert cape.invoke(b"x") == b"x"
+    cape.close()
+
+
+def test_close_without_connect_does_nothing() -> None:
+    Cape(access_token="some-token").close()
+
+
+def test_the_report_tells_who_answered(enclave: LocalEnclave) -> None:
+    cape = Cape(enclave=enclave)
+    assert cape.report is None
+    cape.connect("local/echo")
+    report = cape.report
+    assert report is not None
+    assert report["verdict"] == "accepted"
+    assert report["module_id"].startswith("i-")
+    assert report["pcrs"]["0"] == enclave.pcrs["0"]
+    assert [step["status"] for step in report["steps"]] == ["ok"] * 6
+    enclave.set_faults("expired_leaf")
+    with pytest.raises(pycape.AttestationError):
+        cape.connect("local/echo")
+    assert cape.report is None
+
+
+# Tokens.
+
+
+def write_auth(home: pathlib.Path, content: str) -> None:
+    path = home / ".config" / "cape" / "auth"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+
+
+def test_without_a_login_the_public_service_is_a_value_error(
+    clean_environment: pathlib.Path,
+) -> None:
+    with pytest.raises(ValueError, match="cape login") as caught:
+        Cape()
+    assert str(clean_environment) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["{}", "not JSON", '["access_token"]', '{"access_token": 5}'])
+def test_a_login_without_a_token_is_a_runtime_error(
+    clean_environment: pathlib.Path, content: str
+) -> None:
+    write_auth(clean_environment, content)
+    with pytest.raises(RuntimeError, match="access_token") as caught:
+        Cape()
+    assert isinstance(caught.value, pycape.AuthError)
+
+
+def offered(cape: Cape, token: str | None = None, monkeypatch: Any = None) -> Any:
+    """The options that a connect would hand to the library."""
+    seen: dict[str, Any] = {}
+
+    def connect(options: dict[str, Any]) -> Any:
+        seen.update(options)
+        raise pycape.ConnectError("not here")
+
+    monkeypatch.setattr("pycape._ffi.connect", connect)
+    with pytest.raises(pycape.ConnectError):
+        cape.connect("user/name", token)
+    return seen.get("token"), seen.get("token_type")
+
+
+REMOTE: Any = {"url": "wss://enclave.example.com", "policy": "any"}
+
+
+def test_the_token_of_the_login_is_offered_without_its_newline(
+    clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_auth(clean_environment, json.dumps({"access_token": "from-file\n"}) + "\n")
+    for cape in (Cape(policy="any"), Cape(**REMOTE)):
+        assert offered(cape, None, monkeypatch) == ("from-file", "access")
+
+
+def test_a_token_given_goes_before_the_login(
+    clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_auth(clean_environment, json.dumps({"access_token": "from-file"}))
+    cape = Cape(access_token="given\n", **REMOTE)
+    assert offered(cape, None, monkeypatch) == ("given", "access")
+    assert offered(cape, "for-one", monkeypatch) == ("for-one", "function")
+
+
+def test_a_function_token_needs_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offered(Cape(**REMOTE), "for-one", monkeypatch) == ("for-one", "function")
+
+
+def test_another_service_needs_a_token_at_connect() -> None:
+    with pytest.raises(ValueError, match="cape login"):
+        Cape(**REMOTE).connect("user/name")
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:9", "ws://localhost:9", "wss://[::1]:9"])
+def test_a_service_on_this_machine_needs_no_token(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert offered(Cape(url=url, policy="any"), None, monkeypatch) == (None, None)
+
+
+def test_an_empty_token_offers_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offered(Cape(access_token="", **REMOTE), None, monkeypatch) == (None, None)
+
+
+def test_a_token_that_is_not_text_is_a_type_error(enclave: LocalEnclave) -> None:
+    wrong: Any = b"token"
+    with pytest.raises(TypeError):
+        Cape(access_token=wrong)
+    with pytest.raises(TypeError):
+        Cape(enclave=enclave).connect("local/echo", function_token=wrong)
+
+
+def test_no_token_stands_in_an_error_or_a_repr(enclave: LocalEnclave) -> None:
+    cape = Cape(url=enclave.url, access_token="se cret", policy="any")
+    with pytest.raises(pycape.CapeError) as caught:
+        cape.connect("local/echo")
+    assert "cret" not in str(caught.value) + repr(cape)
+
+
+# Logging.
+
+
+def test_verbose_concerns_the_logger_pycape_alone(python: Callable[..., str]) -> None:
+    program = """
+        import logging, pycape
+        root = logging.getLogger()
+        before = root.level, list(root.handlers)
+        pycape.Cape(access_token="some-token", verbose=True)
+        assert (root.level, list(root.handlers)) == before
+        print(logging.getLevelName(logging.getLogger("pycape").level))
+    """
+    assert python(program) == "DEBUG"
+
+
+def test_debug_messages_have_no_payload(
+    enclave: LocalEnclave, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("pycape")
+    level = logger.level
+    try:
+        with Cape(enclave=enclave, access_token="top-secret", verbose=True) as cape:
+            cape.run("local/echo", b"private")
+    finally:
+        logger.setLevel(level)
+    assert "invoked" in caplog.text
+    assert "private" not in caplog.text
+    assert "top-secret" not in caplog.text
