@@ -47,7 +47,7 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 	cd $(NODE) && $(NPM) ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-$(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(wildcard $(NODE)/src/*.ts) $(NODE)/tsconfig.json
+$(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name '*.ts') $(NODE)/tsconfig.json
 	cd $(NODE) && $(NPM) run --silent build
 	@touch $@
 

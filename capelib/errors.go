@@ -6,9 +6,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/libcape/libcape/core/attest"
-	"github.com/libcape/libcape/core/serdio"
-	"github.com/libcape/libcape/core/transport"
 	"github.com/libcape/libcape/core/wire"
 )
 
@@ -69,52 +66,31 @@ func NewError(reason, message string) *Error {
 	return &Error{Code: code, Reason: reason, Message: printable(message)}
 }
 
-// AsError gives any error of this library as an [*Error], and nil for nil. An error that is
-// none of ours is reported as a defect.
+// AsError gives any error of this library as an [*Error], and nil for nil. An error without a
+// reason is reported as a defect.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	var (
-		own       *Error
-		verified  *attest.Error
-		network   *transport.Error
-		message   *wire.Error
-		said      *wire.ServerError
-		arguments *serdio.Error
-		result    *Error
-	)
+	var own *Error
+	var said *wire.ServerError
+	var reasoned interface {
+		error
+		ErrorReason() string
+	}
+	var result *Error
 	switch {
 	case errors.As(err, &own):
 		return own
-	case errors.As(err, &verified):
-		result = NewError(verified.Reason, verified.Error())
-	case errors.As(err, &network):
-		result = NewError(network.Reason, network.Error())
-	case errors.As(err, &message):
-		result = NewError(message.Reason, message.Error())
 	case errors.As(err, &said):
 		result = NewError("function.error", said.Text)
-	case errors.As(err, &arguments):
-		result = NewError(arguments.Reason, arguments.Error())
+	case errors.As(err, &reasoned):
+		result = NewError(reasoned.ErrorReason(), reasoned.Error())
 	default:
-		if reasoned, ok := asReasoned(err); ok {
-			result = NewError(reasoned, err.Error())
-		} else {
-			result = NewError("panic.unexpected", "an error without a reason, which is a defect of the library: "+err.Error())
-		}
+		result = NewError("panic.unexpected", "an error without a reason, which is a defect of the library: "+err.Error())
 	}
 	result.cause = err
 	return result
-}
-
-// asReasoned recognises the errors of packages that this one does not import.
-func asReasoned(err error) (string, bool) {
-	var reasoned interface{ ErrorReason() string }
-	if errors.As(err, &reasoned) {
-		return reasoned.ErrorReason(), true
-	}
-	return "", false
 }
 
 // waitError says that ctx ended a wait, and whether a request may have run.

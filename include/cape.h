@@ -138,8 +138,8 @@ CAPE_API int32_t cape_connect(const char *options, size_t options_len, cape_hand
                               cape_buf *report, cape_error *err);
 
 /* Seals input to the key that the attestation proved (HPKE, RFC 9180 base mode), sends it, and
- * waits for the function's result. input may have any content and up to 64 MiB; an empty
- * result is {NULL, 0}. Calls on one connection may run in parallel; results come in the
+ * waits for the function's result. input may have any content and up to 64 MiB, and 64 KiB
+ * more for what an encoding adds; an empty result is {NULL, 0}. Calls on one connection may run in parallel; results come in the
  * order of the calls, each to its own caller.
  *
  * CAPE_E_FUNCTION: the function raised; the message is the enclave's text, and the connection

@@ -18,6 +18,9 @@ type Error struct {
 // Error is cause and remedy in one line.
 func (e *Error) Error() string { return e.Cause + ": " + e.Remedy }
 
+// ErrorReason is Reason, for those who know errors of several packages by it.
+func (e *Error) ErrorReason() string { return e.Reason }
+
 // The reasons of parameters that are at fault. No document was examined.
 const (
 	reasonPolicyMissing = "argument.policy_missing"

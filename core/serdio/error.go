@@ -25,6 +25,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
+// ErrorReason is Reason, for those who know errors of several packages by it.
+func (e *Error) ErrorReason() string { return e.Reason }
+
 func argument(text string) error { return &Error{"argument.serdio", text} }
 
 func malformed(kind, text string) error { return &Error{"serdio." + kind, text} }

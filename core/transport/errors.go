@@ -22,6 +22,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Text }
+
+// ErrorReason is Reason, for those who know errors of several packages by it.
+func (e *Error) ErrorReason() string { return e.Reason }
 func (e *Error) Unwrap() error { return e.Err }
 
 // readError puts a failed read into words.

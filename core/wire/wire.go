@@ -23,6 +23,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
+// ErrorReason is Reason, for those who know errors of several packages by it.
+func (e *Error) ErrorReason() string { return e.Reason }
+
 // ServerError is the peer's own account of a failure, the text of {"error": ...}.
 type ServerError struct {
 	Text string
