@@ -15,7 +15,7 @@ func (e *Error) Error() string { return e.Text }
 
 // ErrorReason is Reason, for those who know errors of several packages by it.
 func (e *Error) ErrorReason() string { return e.Reason }
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error       { return e.Err }
 
 func fail(reason string, err error, format string, args ...any) error {
 	return &Error{Reason: reason, Text: fmt.Sprintf(format, args...), Err: err}

@@ -25,7 +25,7 @@ func (e *Error) Error() string { return e.Text }
 
 // ErrorReason is Reason, for those who know errors of several packages by it.
 func (e *Error) ErrorReason() string { return e.Reason }
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error       { return e.Err }
 
 // readError puts a failed read into words.
 func (c *Conn) readError(err error) error {
