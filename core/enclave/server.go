@@ -40,8 +40,8 @@ func (e *Enclave) newServer() *http.Server {
 // connectionKey finds the connection of a request in its context: the outermost one, above TLS.
 type connectionKey struct{}
 
-// count keeps the number of connections within its bound. A connection that becomes a session
-// is counted out when the session ends.
+// count keeps the number of connections within its bound. One that becomes a session is counted
+// there.
 func (e *Enclave) count(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -49,7 +49,7 @@ func (e *Enclave) count(conn net.Conn, state http.ConnState) {
 			e.options.Log.Warn("connection dropped: too many are open", "limit", maxConnections)
 			_ = conn.Close()
 		}
-	case http.StateClosed:
+	case http.StateClosed, http.StateHijacked:
 		e.connections.Add(-1)
 	}
 }
@@ -107,7 +107,8 @@ func (e *Enclave) accept(w http.ResponseWriter, r *http.Request, conn net.Conn, 
 		e.options.Log.Debug("handshake refused", "error", err)
 		return
 	}
-	defer e.connections.Add(-1) // from here on it is hijacked, and the server never sees it end
+	e.connections.Add(1)
+	defer e.connections.Add(-1)
 	defer websocket.Close()
 	s := &session{
 		enclave: e, function: f, conn: websocket, below: conn, queue: newQueue(e.maxSealed()),

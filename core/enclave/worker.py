@@ -54,19 +54,19 @@ def report(error: BaseException) -> None:
         pass
 
 
-def load() -> "tuple[Callable[[bytes], object], None] | tuple[None, str]":
-    """Returns the handler, or None and the text of what is wrong with app.py."""
+def load() -> "Callable[[bytes], object] | str":
+    """Returns the handler, or the text of what is wrong with app.py."""
     try:
         app = __import__("app")
     except BaseException as error:
         report(error)
-        return None, "app.py cannot be imported: " + describe(error)
+        return "app.py cannot be imported: " + describe(error)
     handler = getattr(app, "cape_handler", None)
     if handler is None:
-        return None, "app.py has no cape_handler: define cape_handler(input)"
+        return "app.py has no cape_handler: define cape_handler(input)"
     if not callable(handler):
-        return None, "cape_handler of app.py cannot be called: make it a function"
-    return handler, None
+        return "cape_handler of app.py cannot be called: make it a function"
+    return handler  # type: ignore[no-any-return]
 
 
 def as_bytes(result: object) -> bytes:
@@ -107,7 +107,7 @@ def serve() -> None:
     sys.argv = [os.path.join(folder, "app.py")]
     process = os.getpid()
     requests = open(CHANNEL, "rb", closefd=False)
-    handler, fault = load()
+    handler = load()
     while True:
         size = requests.read(8)
         if len(size) < 8:
@@ -116,10 +116,10 @@ def serve() -> None:
         data = requests.read(length)
         if len(data) < length:
             return
-        if handler is not None:
-            status, reply = call(handler, data, limit)
+        if isinstance(handler, str):
+            status, reply = ERROR, handler.encode("utf-8", "replace")
         else:
-            status, reply = ERROR, fault.encode("utf-8", "replace")
+            status, reply = call(handler, data, limit)
         del data
         if os.getpid() != process:
             return  # a copy that the function forked and forgot to end
