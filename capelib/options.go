@@ -74,12 +74,9 @@ func ParseOptions(options []byte) (Options, error) {
 		InsecureWS: parsed.InsecureWS, Proxy: parsed.Proxy,
 		Timeout: time.Duration(parsed.TimeoutMS) * time.Millisecond,
 	}
-	if len(parsed.Policy) > 0 && string(parsed.Policy) != "null" {
-		policy, err := ParsePolicy(parsed.Policy)
-		if err != nil {
-			return Options{}, err
-		}
-		o.Policy = policy
+	var err error
+	if o.Policy, err = parseOptionalPolicy(parsed.Policy); err != nil {
+		return Options{}, err
 	}
 	return o, nil
 }

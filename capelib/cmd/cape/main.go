@@ -44,6 +44,8 @@ func run(args []string) int {
 	var failure *capelib.Error
 	var usage usageError
 	switch {
+	case errors.Is(err, errRefused):
+		return exitRefused
 	case errors.As(err, &usage):
 		fmt.Fprintf(os.Stderr, "cape: %v\n", usage)
 		return exitUsage
@@ -69,6 +71,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newEnclaveCommand(), newRunCommand())
+	root.AddCommand(newEnclaveCommand(), newRunCommand(), newVerifyCommand())
 	return root
 }
