@@ -3,9 +3,9 @@
 #define _GNU_SOURCE
 #include "check.h"
 
-/* Allocations by this thread of this many bytes or more fail; 0: none does. Every result here is
- * larger than LARGE. The Go runtime ends the process when it has no memory for a thread that it
- * starts, so the few bytes that takes are left alone. */
+/* Allocations by this thread of this many bytes or more fail; 0: none does. Every result here
+ * has that many. The Go runtime ends the process when it has no memory for a thread that it
+ * starts, so the few bytes which that takes are left alone. */
 enum { LARGE = 400 };
 static __thread size_t failing_from;
 static __thread int failed;
@@ -31,14 +31,14 @@ static cape_buf output;
     do {                                                                                      \
         output = (cape_buf){&byte, 1};                                                        \
         failed = 0;                                                                           \
-        failing_from = LARGE;                                                                     \
+        failing_from = LARGE;                                                                 \
         int32_t code = (call);                                                                \
         failing_from = 0;                                                                     \
         EXPECT(code, CAPE_E_MEMORY, "memory.output", &err);                                   \
         CHECK(failed == 1, "%d allocations in C", failed);                                    \
         CHECK(output.data == NULL && output.len == 0, "output is set");                       \
         EXPECT((call), CAPE_OK, "", &err);                                                    \
-        CHECK(output.data != NULL && output.len >= LARGE, "no output");                          \
+        CHECK(output.data != NULL && output.len >= LARGE, "no output");                       \
     } while (0)
 
 int main(int argc, char **argv)
