@@ -4,14 +4,14 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
 const remedyPCRs = "if you trust this build, pin the PCRs in the report; if not, do not use the enclave"
 
-// accept applies the policy to an authentic document and returns the release that matched.
-func (p *Policy) accept(doc *payload, at time.Time) (release string, err *Error) {
+// accept applies the policy to an authentic document, of whose user_data it is given what was
+// made out, and returns the release that matched.
+func (p *Policy) accept(doc *payload, stated userData, unread *Error, at time.Time) (release string, err *Error) {
 	if index := debugPCR(doc.pcrs); index >= 0 && !p.AllowDebug {
 		return "", policyRefusal("policy.debug_mode", fmt.Sprintf("the enclave may run in debug mode: PCR%d is zero or absent, and anyone on its host can read its console", index),
 			"start the enclave without debug mode, or allow debug by name in the policy")
@@ -22,14 +22,14 @@ func (p *Policy) accept(doc *payload, at time.Time) (release string, err *Error)
 	if release, err = p.matchRelease(doc, at); err != nil {
 		return "", err
 	}
-	return release, p.acceptChecksums(doc)
+	return release, p.acceptChecksums(stated, unread)
 }
 
 // debugPCR returns which of PCR0 to PCR2 is zero, as those of an enclave in debug mode are, or is
 // not there to tell; -1 for none.
 func debugPCR(pcrs map[int][]byte) int {
 	for index := range 3 {
-		if strings.Trim(string(pcrs[index]), "\x00") == "" {
+		if !slices.ContainsFunc(pcrs[index], func(b byte) bool { return b != 0 }) {
 			return index
 		}
 	}
@@ -61,13 +61,12 @@ func (p *Policy) matchRelease(doc *payload, at time.Time) (string, *Error) {
 	return "", nearest.refusal(fmt.Sprintf("no release matches, nearest is %s: ", quoteName(nearestName)))
 }
 
-func (p *Policy) acceptChecksums(doc *payload) *Error {
+func (p *Policy) acceptChecksums(stated userData, unread *Error) *Error {
 	if p.FunctionChecksum == nil && p.KeyChecksum == nil {
 		return nil
 	}
-	stated, err := parseUserData(doc.userData)
-	if err != nil {
-		return err
+	if unread != nil {
+		return unread
 	}
 	for _, check := range []struct {
 		pinned, stated []byte

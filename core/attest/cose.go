@@ -124,17 +124,16 @@ func checkProtected(protected []byte) *Error {
 	return cborError("cose.protected", "the protected header is not {1: -35}, ES384 alone")
 }
 
-// digest is what the signature signs: SHA-384 of the Sig_structure of RFC 9052 section 4.4,
-// ["Signature1", protected, h”, payload].
-func (e *envelope) digest() [sha512.Size384]byte {
-	toSign := make([]byte, 0, 17+len(e.payloadItem))
-	toSign = append(toSign, 0x84, 0x6a)
-	toSign = append(toSign, "Signature1"...)
-	toSign = append(toSign, 0x40|byte(len(protectedES384)))
-	toSign = append(toSign, protectedES384[:]...)
-	toSign = append(toSign, 0x40)
-	toSign = append(toSign, e.payloadItem...)
-	return sha512.Sum384(toSign)
+// sigStructure is the start of what a signature signs, the Sig_structure of RFC 9052 section
+// 4.4: ["Signature1", protected header, no external data, payload].
+const sigStructure = "\x84\x6aSignature1\x44\xa1\x01\x38\x22\x40"
+
+func (e *envelope) digest() (digest [sha512.Size384]byte) {
+	hash := sha512.New384()
+	hash.Write([]byte(sigStructure))
+	hash.Write(e.payloadItem)
+	hash.Sum(digest[:0])
+	return digest
 }
 
 // head is the first bytes of a CBOR item.

@@ -1,8 +1,8 @@
 package attest
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -68,13 +68,18 @@ func (d *difference) meaning() string {
 
 // verb joins PCRs and the fitting form of a verb: "PCR0 and PCR2 differ".
 func verb(indices []int, one, many string) string {
-	names := make([]string, len(indices))
+	var text []byte
 	for i, index := range indices {
-		names[i] = fmt.Sprintf("PCR%d", index)
+		switch {
+		case i > 0 && i == len(indices)-1:
+			text = append(text, " and "...)
+		case i > 0:
+			text = append(text, ", "...)
+		}
+		text = strconv.AppendInt(append(text, "PCR"...), int64(index), 10)
 	}
-	last := len(names) - 1
-	if last == 0 {
-		return names[0] + " " + one
+	if len(indices) > 1 {
+		one = many
 	}
-	return strings.Join(names[:last], ", ") + " and " + names[last] + " " + many
+	return string(append(append(text, ' '), one...))
 }

@@ -3,8 +3,6 @@ package attest
 import (
 	"crypto/sha256"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -80,7 +78,10 @@ func (p *Policy) check() *Error {
 	if p.MaxAge < 0 {
 		return policyError("the policy's max age is negative", "give a positive one, or leave it out")
 	}
-	names := make(map[string]bool, len(p.Releases))
+	var names map[string]bool
+	if len(p.Releases) > 0 {
+		names = make(map[string]bool, len(p.Releases))
+	}
 	for i, release := range p.Releases {
 		where := fmt.Sprintf("release %d of the policy", i+1)
 		if release.Name == "" || names[release.Name] {
@@ -116,7 +117,10 @@ func checkPCRs(pcrs map[int][][]byte, where string) *Error {
 	return nil
 }
 
-func isPCRSize(n int) bool { return n == 32 || n == 48 || n == 64 }
+// maxPCRSize is the longest value of a PCR, in bytes: a SHA-512 digest.
+const maxPCRSize = 64
+
+func isPCRSize(n int) bool { return n == 32 || n == 48 || n == maxPCRSize }
 
 func policyError(cause, remedy string) *Error {
 	return argumentError(reasonPolicy, cause, remedy)
@@ -124,12 +128,18 @@ func policyError(cause, remedy string) *Error {
 
 // describe says what an accepted document was held against.
 func (p *Policy) describe(release string) string {
-	var parts []string
 	if p.Any {
-		parts = append(parts, "any enclave")
+		return "any enclave"
 	}
+	parts := make([]string, 0, 4)
 	if len(p.PCRs) > 0 {
-		parts = append(parts, verb(slices.Sorted(maps.Keys(p.PCRs)), "is", "are")+" as pinned")
+		indices := make([]int, 0, maxPCRs)
+		for index := range maxPCRs {
+			if p.PCRs[index] != nil {
+				indices = append(indices, index)
+			}
+		}
+		parts = append(parts, verb(indices, "is", "are")+" as pinned")
 	}
 	if release != "" {
 		parts = append(parts, "release "+quoteName(release))

@@ -3,6 +3,7 @@ package attest
 import (
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -101,11 +102,20 @@ func (r *Report) authentic(p *payload, rootSHA256 []byte) {
 	r.Timestamp = formatTime(p.timestamp)
 	r.TimestampMS = p.timestamp.UnixMilli()
 	r.PCRs = make(map[string]string, len(p.pcrs))
+	var text strings.Builder // of which each value is a part
+	text.Grow(2 * maxPCRSize * len(p.pcrs))
 	for index, value := range p.pcrs {
-		r.PCRs[strconv.Itoa(index)] = hex.EncodeToString(value)
+		start := text.Len()
+		for _, b := range value {
+			text.WriteByte(hexDigits[b>>4])
+			text.WriteByte(hexDigits[b&15])
+		}
+		r.PCRs[strconv.Itoa(index)] = text.String()[start:]
 	}
 	r.RootSHA256 = hex.EncodeToString(rootSHA256)
 }
+
+const hexDigits = "0123456789abcdef"
 
 func formatTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")

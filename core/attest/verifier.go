@@ -131,14 +131,15 @@ func (v *Verifier) verify(document []byte, o *Options, report *Report) (*payload
 	if err := checkNonce(p.nonce, o.Nonce, report); err != nil {
 		return nil, nil, err
 	}
-	release, err := o.Policy.accept(p, at)
+	stated, unread := parseUserData(p.userData)
+	release, err := o.Policy.accept(p, stated, unread, at)
 	if err != nil {
 		return nil, nil, err
 	}
 	report.ok(StepPolicy, o.Policy.describe(release))
 	report.ModuleID, report.Release, report.UnknownKeys = p.moduleID, release, p.unknown
 	report.DebugMode = debugPCR(p.pcrs) >= 0
-	if stated, err := parseUserData(p.userData); err == nil {
+	if unread == nil {
 		report.FunctionChecksum = hex.EncodeToString(stated.functionChecksum)
 	}
 	return p, leaf, nil
