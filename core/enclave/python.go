@@ -56,8 +56,8 @@ func (r *pythonRunner) tryStart() error {
 	limit := r.enclave.maxPlain()
 	r.worker, err = startWorker(r.ctx, r.enclave.spawner, command{
 		path:      python.path,
-		arguments: []string{python.path, "-c", workerSource, strconv.FormatInt(limit, 10)},
-		folder:    code,
+		arguments: []string{python.path, "-c", workerSource, strconv.FormatInt(limit, 10), code},
+		folder:    home,
 		env:       python.environment(home),
 		limit:     limit,
 		log:       r.log,

@@ -1,17 +1,14 @@
 """Serves one function: requests come, and replies go, over descriptor 3.
 
 A request is its length in 8 bytes, big-endian, then the input. A reply is a status byte (0 the
-output, 1 the text of an error), a length in 8 bytes, then as many bytes. The working directory
-holds the function's app.py. What is imported here is loaded before the function's folder can
-be searched, and is kept to what every interpreter has loaded anyway, so that a function may
-have modules of any name.
+output, 1 the text of an error), a length in 8 bytes, then as many bytes. The arguments are how
+long an output may be and the folder that holds app.py. The interpreter is started in another
+folder, an empty one, because it may import modules of its own from where it starts; and what is
+imported here is what every interpreter has loaded anyway. So a function may have modules of any
+name.
 """
+import os
 import sys
-
-if sys.path[0] == "":
-    sys.path.pop(0)  # the working directory, which "-c" puts first
-
-import os  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,9 +97,12 @@ def send(data: bytes) -> None:
 
 def serve() -> None:
     limit = int(sys.argv[1])
-    folder = os.getcwd()
+    folder = sys.argv[2]
+    os.chdir(folder)
     os.set_inheritable(CHANNEL, False)
     restore_signals()
+    if sys.path[0] == "":
+        sys.path.pop(0)  # where the interpreter was started
     sys.path.insert(0, folder)
     sys.argv = [os.path.join(folder, "app.py")]
     process = os.getpid()
