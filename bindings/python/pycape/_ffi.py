@@ -14,7 +14,6 @@ import weakref
 from ctypes import POINTER, c_char, c_char_p, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
-from pycape import _library
 from pycape.errors import CapeError, ClosedError, LibraryError, error_for
 
 #: The version of include/cape.h that the table below was written for.
@@ -73,6 +72,8 @@ def _lib() -> Any:
 
     :raises LibraryError: it is missing, or is not one for this package.
     """
+    from pycape import _library  # what it needs to explain itself is not for every start
+
     lib, path = _library.load()
     for name, argtypes in SIGNATURES.items():
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Any, Literal, Union, overload
 
 import msgpack
 
 from serdio import profile
 
 Signature = tuple[Any, dict[str, Any]]
+Data = Union[bytes, bytearray, memoryview]
 
 # To make an Unpacker costs more than to read a small message with it, so a few decoders are
 # kept for the next call of any thread. One that failed, or grew, is not.
@@ -20,18 +21,18 @@ _idle: list[_Decoder] = []
 
 @overload
 def deserialize(
-    b: bytes, decoder: profile.Hook | None = None, as_signature: Literal[False] = False
+    b: Data, decoder: profile.Hook | None = None, as_signature: Literal[False] = False
 ) -> Any: ...
 @overload
 def deserialize(
-    b: bytes, decoder: profile.Hook | None = None, *, as_signature: Literal[True]
+    b: Data, decoder: profile.Hook | None = None, *, as_signature: Literal[True]
 ) -> Signature: ...
 @overload
 def deserialize(
-    b: bytes, decoder: profile.Hook | None, as_signature: Literal[True]
+    b: Data, decoder: profile.Hook | None, as_signature: Literal[True]
 ) -> Signature: ...
 def deserialize(
-    b: bytes, decoder: profile.Hook | None = None, as_signature: bool = False
+    b: Data, decoder: profile.Hook | None = None, as_signature: bool = False
 ) -> Any:
     """Deserializes what :func:`serdio.serialize` made. Any input is safe to give.
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Callable
 
 import msgpack
 
 
 def build(note: dict[str, Any]) -> Any:
     """The Python value that a note of the vectors stands for."""
-    return _BUILDERS[note["t"]](note)
+    make: Callable[[dict[str, Any]], Any] = _BUILDERS[note["t"]]
+    return make(note)
 
 
 def same(one: Any, other: Any) -> bool:
     """Equal, of the same types throughout, floats by their bits and sets without order."""
-    return _exact(one) == _exact(other)
+    return bool(_exact(one) == _exact(other))
 
 
 def _exact(value: Any) -> Any:
@@ -39,12 +40,17 @@ def _float(note: dict[str, Any]) -> float:
     return value
 
 
+_WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "list": lambda value: [value],
+    "tuple": lambda value: (value,),
+    "dict": lambda value: {"k": value},
+}
+
+
 def _nest(note: dict[str, Any]) -> Any:
     value = build(note["leaf"])
     for _ in range(note["depth"]):
-        value = {"list": lambda v: [v], "tuple": lambda v: (v,), "dict": lambda v: {"k": v}}[
-            note["of"]
-        ](value)
+        value = _WRAPPERS[note["of"]](value)
     return value
 
 

@@ -99,7 +99,7 @@ def test_threads_share_a_connection_and_each_gets_its_own_result(enclave: LocalE
                 if client.invoke(data) != data:
                     wrong.append((number, turn))
 
-        together([lambda n=n: work(n) for n in range(8)])
+        together(work, 8)
     assert wrong == []
 
 
@@ -121,13 +121,13 @@ def test_threads_may_connect_run_and_close_as_they_like(enclave: LocalEnclave) -
             except BaseException as error:
                 unexpected.append(error)
 
-    together([lambda n=n: work(n) for n in range(8)])
+    together(work, 8)
     client.close()
     assert unexpected == []
 
 
-def together(tasks: list[Callable[[], Any]]) -> None:
-    threads = [threading.Thread(target=task) for task in tasks]
+def together(work: Callable[[int], None], count: int) -> None:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -237,8 +237,11 @@ def test_serdio_needs_neither_pycape_nor_the_library(python: Callable[..., str])
 
 
 FORK = """
-    import os, pycape
+    import os, pycape, warnings
     from conftest import FUNCTIONS
+
+    # Python 3.12 on warns of a fork beside the threads of the library, which is what this is about.
+    warnings.simplefilter("ignore", DeprecationWarning)
 
     def in_child(work):
         child = os.fork()

@@ -23,7 +23,7 @@ def test_a_bare_decorator_leaves_the_function_callable_and_gives_a_handler() -> 
 
     assert isinstance(add, serdio.IOLifter)
     assert add(1, 2) == 3
-    assert (add.__name__, add.__doc__) == ("add", "Adds.")
+    assert (getattr(add, "__name__"), add.__doc__) == ("add", "Adds.")
     assert call(add.as_cape_handler(), 1, 2) == 3
     assert call(add.as_bytes_handler(), 1, y=2) == 3
     assert (add.hook_bundle, add.encoder, add.decoder) == (None, None, None)
@@ -39,10 +39,10 @@ def test_a_bare_decorator_leaves_the_function_callable_and_gives_a_handler() -> 
     ids=["two", "bundle", "pair"],
 )
 def test_hooks_serve_arguments_and_result(hooks: Any) -> None:
-    @serdio.lift_io(**hooks)
-    def mirror(p: Point) -> Point:
+    def swap(p: Point) -> Point:
         return Point(p.y, p.x)
 
+    mirror = serdio.lift_io(**hooks)(swap)
     assert mirror.encoder is encode
     assert mirror.decoder is decode
     reply = mirror.as_cape_handler()(serdio.serialize(Point(1, 2), encoder=encode))
