@@ -142,7 +142,7 @@ func (c *chain) checkSignatures(valid []bool) *Error {
 
 // checkValidity checks every certificate at a time, the leaf too if withLeaf is set.
 func (c *chain) checkValidity(at time.Time, withLeaf bool) *Error {
-	for i := range c.known {
+	for i := len(c.cas); i >= 0; i-- { // the leaf is what people ask about
 		if i == len(c.cas) && !withLeaf {
 			continue
 		}
