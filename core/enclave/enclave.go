@@ -38,7 +38,8 @@ type Enclave struct {
 	functions []*function
 	python    *interpreter // nil where no function needs one
 	spawner   *spawner     // nil where no function needs one
-	scratch   string
+	scratch   string       // folder of archives and of the workers' copies; empty: there is none
+	claim     *os.File     // says that scratch is in use
 	server    *http.Server
 	faults    atomic.Pointer[[]Fault]
 
@@ -128,10 +129,7 @@ func (e *Enclave) Close() error {
 	if e.spawner != nil {
 		e.spawner.close()
 	}
-	if e.scratch == "" {
-		return nil
-	}
-	return remove(e.scratch)
+	return e.removeScratch()
 }
 
 // enter counts a session in, unless the enclave is closing.
@@ -147,13 +145,4 @@ func (e *Enclave) enter() bool {
 
 func (e *Enclave) panicked(value any) {
 	e.options.Log.Error("defect in the enclave", "panic", value)
-}
-
-func (e *Enclave) makeScratch() error {
-	scratch, err := os.MkdirTemp(e.options.Scratch, "cape-enclave-*")
-	if err != nil {
-		return fail("argument.options", err, "no folder for private copies of functions can be made: %v", err)
-	}
-	e.scratch = scratch
-	return nil
 }

@@ -37,7 +37,9 @@ func asHost(t *testing.T, role string) *exec.Cmd {
 func TestWorkersDieWithTheEnclavesProcess(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(hostRole) == "killed" {
-		c := connect(t, start(t, folder(t, "hostile")))
+		o := folder(t, "hostile")
+		o.Scratch = os.Getenv("TMPDIR")
+		c := connect(t, start(t, o))
 		worker := parentOf(t, string(c.call([]byte("child"))))
 		fmt.Printf("worker %s\n", worker)
 		c.request([]byte("forever"))
@@ -72,6 +74,18 @@ func TestWorkersDieWithTheEnclavesProcess(t *testing.T) {
 		t.Fatal("the host never had a worker")
 	}
 	wantDead(t, worker)
+	left, err := os.ReadDir(scratch)
+	if err != nil || len(left) != 1 {
+		t.Fatalf("the host left %v, %v behind", left, err)
+	}
+	o := folder(t, "echo")
+	o.Scratch = scratch
+	start(t, o)
+	start(t, o) // and does not take the first one's folder for abandoned
+	now, err := os.ReadDir(scratch)
+	if err != nil || len(now) != 2 || now[0].Name() == left[0].Name() || now[1].Name() == left[0].Name() {
+		t.Errorf("the next start leaves %v, %v", now, err)
+	}
 }
 
 func TestAHostThatIgnoresSIGCHLDHoldsNothingUp(t *testing.T) {
