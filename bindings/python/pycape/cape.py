@@ -16,7 +16,7 @@ from pycape.function_ref import FunctionRef
 from pycape.settings import DEFAULT_URL, PEM, gather, logger
 
 if TYPE_CHECKING:
-    from serdio import SerdeHookBundle
+    from serdio.hooks import SerdeHooks
 
 __all__ = ["Cape", "FunctionAuth", "FunctionAuthType", "FunctionRef"]
 
@@ -113,7 +113,7 @@ class Cape:
         self,
         /,
         *args: Any,
-        serde_hooks: SerdeHookBundle | Any = None,
+        serde_hooks: SerdeHooks | None = None,
         use_serdio: bool = False,
         **kwargs: Any,
     ) -> Any:
@@ -143,7 +143,7 @@ class Cape:
         function_ref: FunctionRef | str,
         *args: Any,
         function_token: str | None = None,
-        serde_hooks: SerdeHookBundle | Any = None,
+        serde_hooks: SerdeHooks | None = None,
         use_serdio: bool = False,
         **kwargs: Any,
     ) -> Any:
@@ -222,7 +222,11 @@ class _Call:
     """The arguments of one invoke, encoded before anything is sent."""
 
     def __init__(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], serde_hooks: Any, use_serdio: bool
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        serde_hooks: SerdeHooks | None,
+        use_serdio: bool,
     ) -> None:
         self._serdio = use_serdio or serde_hooks is not None
         self._decoder: Callable[[Any], Any] | None = None

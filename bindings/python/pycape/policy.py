@@ -52,7 +52,8 @@ def pin(
         return policy
     pinned = {} if policy is None or isinstance(policy, str) else dict(policy)
     pinned.pop("any", None)
-    if pinned.setdefault("function_checksum", function_hash) != function_hash:
+    checksum = pinned.setdefault("function_checksum", function_hash)
+    if str(checksum).lower() != str(function_hash).lower():
         raise ArgumentError(
             "policy and function reference ask for different function checksums: give one",
             reason="argument.policy",

@@ -39,15 +39,16 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """The service is on this machine, where no login is needed."""
+        from ipaddress import ip_address
         from urllib.parse import urlsplit
 
         if self.enclave is not None:
             return True
         try:
             host = urlsplit(self.url).hostname or ""
+            return host == "localhost" or ip_address(host).is_loopback
         except ValueError:
             return False
-        return host in ("localhost", "::1") or host.startswith("127.")
 
     def options(self) -> dict[str, Any]:
         """The options of cape_connect that do not depend on the function. Starts the local
@@ -55,10 +56,10 @@ class Settings:
         url, root, tls_ca, policy = self.url, self.attestation_root, self.tls_ca, self.policy
         if self.enclave is not None:
             url = self.enclave.url if url == DEFAULT_URL else url
-            root = root or self.enclave.attestation_root
-            tls_ca = tls_ca or self.enclave.tls_ca
-            pcrs = {index: [value] for index, value in self.enclave.pcrs.items()}
-            policy = policy or {"pcrs": pcrs}
+            root = self.enclave.attestation_root if root is None else root
+            tls_ca = self.enclave.tls_ca if tls_ca is None else tls_ca
+            if policy is None:
+                policy = {"pcrs": {index: [pcr] for index, pcr in self.enclave.pcrs.items()}}
         options = {
             "url": url,
             "attestation_roots": root,

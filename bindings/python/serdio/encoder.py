@@ -44,11 +44,7 @@ def serialize_call(
 
 
 class _Encoder:
-    """Packs one value. It keeps count of the payloads it is inside of, so it serves one call.
-
-    Two Python frames for each level of nesting: MAX_EXT_DEPTH has to fit into the
-    interpreter's recursion limit.
-    """
+    """Packs one value. It keeps count of the payloads it is inside of, so it serves one call."""
 
     def __init__(self, custom: profile.Hook | None) -> None:
         self._custom = custom

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Union, overload
 
 from serdio import profile
 
@@ -39,13 +39,17 @@ class SerdeHookBundle:
         return self.encoder_hook, self.decoder_hook
 
 
+#: A bundle, or what :func:`bundle_serde_hooks` makes one of.
+SerdeHooks = Union[
+    SerdeHookBundle,
+    tuple[profile.Hook, profile.Hook],
+    list[profile.Hook],
+    dict[str, profile.Hook],
+]
+
+
 @overload
-def bundle_serde_hooks(
-    hooks: SerdeHookBundle
-    | tuple[profile.Hook, profile.Hook]
-    | list[profile.Hook]
-    | dict[str, profile.Hook],
-) -> SerdeHookBundle: ...
+def bundle_serde_hooks(hooks: SerdeHooks) -> SerdeHookBundle: ...
 @overload
 def bundle_serde_hooks(hooks: _T) -> _T: ...
 def bundle_serde_hooks(hooks: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Generic, Literal, ParamSpec, TypeVar, overload
 from serdio import profile
 from serdio.decoder import deserialize
 from serdio.encoder import serialize
-from serdio.hooks import SerdeHookBundle, bundle_serde_hooks
+from serdio.hooks import SerdeHookBundle, SerdeHooks, bundle_serde_hooks
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,10 +25,10 @@ class IOLifter(Generic[P, R]):
     :raises TypeError: f, or a hook, is not callable.
     """
 
-    def __init__(self, f: Callable[P, R], hook_bundle: Any = None) -> None:
+    def __init__(self, f: Callable[P, R], hook_bundle: SerdeHooks | None = None) -> None:
         if not callable(f):
             raise TypeError(f"lift_io takes a function, not {type(f).__name__}")
-        bundle = bundle_serde_hooks(hook_bundle)
+        bundle = None if hook_bundle is None else bundle_serde_hooks(hook_bundle)
         if bundle is not None and not isinstance(bundle, SerdeHookBundle):
             raise TypeError(f"hook_bundle is no bundle of hooks but {type(bundle).__name__}")
         self._function = f
@@ -90,7 +90,7 @@ def lift_io(
     *,
     encoder_hook: profile.Hook | None = None,
     decoder_hook: profile.Hook | None = None,
-    hook_bundle: Any = None,
+    hook_bundle: SerdeHooks | None = None,
     as_handler: Literal[False] = False,
 ) -> IOLifter[P, R]: ...
 @overload
@@ -99,7 +99,7 @@ def lift_io(
     *,
     encoder_hook: profile.Hook | None = None,
     decoder_hook: profile.Hook | None = None,
-    hook_bundle: Any = None,
+    hook_bundle: SerdeHooks | None = None,
     as_handler: Literal[True],
 ) -> Handler: ...
 @overload
@@ -108,7 +108,7 @@ def lift_io(
     *,
     encoder_hook: profile.Hook | None = None,
     decoder_hook: profile.Hook | None = None,
-    hook_bundle: Any = None,
+    hook_bundle: SerdeHooks | None = None,
     as_handler: Literal[False] = False,
 ) -> Callable[[Callable[P, R]], IOLifter[P, R]]: ...
 @overload
@@ -117,7 +117,7 @@ def lift_io(
     *,
     encoder_hook: profile.Hook | None = None,
     decoder_hook: profile.Hook | None = None,
-    hook_bundle: Any = None,
+    hook_bundle: SerdeHooks | None = None,
     as_handler: Literal[True],
 ) -> Callable[[Callable[..., Any]], Handler]: ...
 def lift_io(
@@ -125,7 +125,7 @@ def lift_io(
     *,
     encoder_hook: profile.Hook | None = None,
     decoder_hook: profile.Hook | None = None,
-    hook_bundle: Any = None,
+    hook_bundle: SerdeHooks | None = None,
     as_handler: bool = False,
 ) -> Any:
     """Makes an :class:`IOLifter` of a function, as a decorator with or without arguments::
@@ -147,6 +147,7 @@ def lift_io(
     if encoder_hook is not None:
         if hook_bundle is not None:
             raise ValueError("give either the two hooks or hook_bundle, not both")
+        assert decoder_hook is not None
         hook_bundle = (encoder_hook, decoder_hook)
 
     def lift(function: Callable[..., Any]) -> Any:

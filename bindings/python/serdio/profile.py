@@ -25,9 +25,9 @@ MAX_DEPTH = 511
 #: without a limit a deep value would end the process.
 MAX_TOTAL_DEPTH = 1024
 
-#: Tuples, sets and complex numbers inside one another. Each is a payload of its own, and takes
-#: some of Python's recursion limit.
-MAX_EXT_DEPTH = 256
+#: Tuples, sets and complex numbers inside one another. Each is a payload of its own, and takes up
+#: to four frames of Python's recursion limit, 1000 unless it was changed.
+MAX_EXT_DEPTH = 200
 TOO_MANY_EXT = f"more than {MAX_EXT_DEPTH} tuples or sets inside one another"
 
 #: Bytes that :func:`serdio.deserialize` takes.

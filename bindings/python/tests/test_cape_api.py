@@ -148,8 +148,9 @@ def test_hooks_imply_serdio(echo: Cape) -> None:
     assert echo.invoke(Box(b"1"), serde_hooks=hooks).data == b"1"
     assert echo.invoke(Box(b"2"), serde_hooks=hooks.unbundle()).data == b"2"
     assert echo.run("local/echo", Box(b"3"), serde_hooks=hooks.to_dict()).data == b"3"
+    wrong: Any = 5
     with pytest.raises(TypeError):
-        echo.invoke(Box(b""), serde_hooks=5)
+        echo.invoke(Box(b""), serde_hooks=wrong)
 
 
 class Box:

@@ -106,16 +106,17 @@ def test_threads_share_a_connection_and_each_gets_its_own_result(enclave: LocalE
 def test_threads_may_connect_run_and_close_as_they_like(enclave: LocalEnclave) -> None:
     client = Cape(enclave=enclave)
     unexpected: list[BaseException] = []
+    actions: list[Callable[[], Any]] = [
+        lambda: client.connect("local/echo"),
+        lambda: client.invoke(b"x"),
+        client.close,
+        lambda: client.run("local/echo", b"y"),
+    ]
 
     def work(number: int) -> None:
         for turn in range(5):
             try:
-                [
-                    lambda: client.connect("local/echo"),
-                    lambda: client.invoke(b"x"),
-                    client.close,
-                    lambda: client.run("local/echo", b"y"),
-                ][(number + turn) % 4]()
+                actions[(number + turn) % 4]()
             except pycape.ClosedError:
                 pass
             except BaseException as error:

@@ -194,9 +194,13 @@ def test_a_policy_of_another_type_is_a_type_error(policy: Any) -> None:
 def test_a_policy_that_pins_nothing_or_is_malformed_is_refused(
     enclave: LocalEnclave, policy: Any, reason: str
 ) -> None:
-    with pytest.raises(pycape.ArgumentError) as caught:
-        call(Cape(enclave.url, attestation_root=enclave.attestation_root, policy=policy))
-    assert caught.value.reason == reason
+    for cape in (
+        Cape(enclave=enclave, policy=policy),
+        Cape(enclave.url, attestation_root=enclave.attestation_root, policy=policy),
+    ):
+        with pytest.raises(pycape.ArgumentError) as caught:
+            call(cape)
+        assert caught.value.reason == reason
 
 
 def test_no_policy_and_no_hash_is_a_warning_that_names_the_callers_line(
@@ -240,6 +244,9 @@ def test_two_hashes_have_to_agree(enclave: LocalEnclave) -> None:
     cape = Cape(enclave=enclave, policy={"function_checksum": "00" * 32})
     with pytest.raises(ValueError, match="different"):
         call(cape, FunctionRef("local/echo", "11" * 32))
+    [checksum] = [f["checksum"] for f in enclave.functions if f["name"] == "local/echo"]
+    cape = Cape(enclave=enclave, policy={"function_checksum": checksum})
+    call(cape, FunctionRef("local/echo", checksum.upper()))
 
 
 # Time-outs and addresses.
