@@ -37,14 +37,12 @@ func (s *session) sendDocument(ctx context.Context, frame []byte) bool {
 	case e.faulty(StartBinary):
 		kind = transport.Binary
 	}
-	if s.write(kind, frame) != nil {
-		return false
-	}
 	if e.faulty(StartError) {
+		_ = s.write(kind, frame)
 		s.conn.CloseWith(closeNormal, "")
 		return false
 	}
-	return s.staysConnected()
+	return s.writeAndStay(kind, frame)
 }
 
 // sendReply sends the reply to a request, or what a fault puts in its place, and reports
@@ -80,7 +78,7 @@ func (s *session) sendReply(ctx context.Context, frame []byte) bool {
 			return false
 		}
 	}
-	return s.write(kind, frame) == nil && s.staysConnected()
+	return s.writeAndStay(kind, frame)
 }
 
 // fallSilent reads until the client gives up, and answers nothing but pings.
@@ -92,12 +90,17 @@ func (s *session) fallSilent() bool {
 	}
 }
 
-func (s *session) staysConnected() bool {
-	if s.enclave.faulty(IdleDropped) {
-		_ = s.conn.Close()
+// writeAndStay sends a message and reports whether the session goes on. Whether it does is
+// settled before: who has read the message may change the faults.
+func (s *session) writeAndStay(kind transport.Kind, frame []byte) bool {
+	stays := !s.enclave.faulty(IdleDropped)
+	if s.write(kind, frame) != nil {
 		return false
 	}
-	return true
+	if !stays {
+		_ = s.conn.Close()
+	}
+	return stays
 }
 
 // sendHuge sends a well-formed reply of hugeSize bytes in one frame, for as long as the client

@@ -120,11 +120,12 @@ func (s *session) answer(ctx context.Context) {
 }
 
 // next waits for a request. It closes the session when nothing was heard from the client, a
-// ping counting as life, for as long as the options allow.
+// ping counting as life, for as long as the options allow. Then it looks once more after a
+// moment: on a machine that was busy or asleep, something may have arrived and not been read.
 func (s *session) next(ctx context.Context, last time.Time) (request, bool) {
 	timer := time.NewTimer(s.idleLeft(last))
 	defer timer.Stop()
-	for {
+	for lookedAgain := false; ; {
 		select {
 		case next := <-s.queue.requests:
 			return next, true
@@ -133,7 +134,13 @@ func (s *session) next(ctx context.Context, last time.Time) (request, bool) {
 		case <-timer.C:
 		}
 		left := s.idleLeft(last)
-		if left <= 0 {
+		switch {
+		case left > 0:
+			lookedAgain = false
+		case !lookedAgain:
+			lookedAgain = true
+			left = min(s.enclave.options.IdleTimeout/8, time.Second)
+		default:
 			s.log.Debug("session was idle")
 			s.conn.CloseWith(closeNormal, "idle")
 			return request{}, false
