@@ -13,8 +13,11 @@ const remedyPCRs = "if you trust this build, pin the PCRs in the report; if not,
 // made out, and returns the release that matched.
 func (p *Policy) accept(doc *payload, stated userData, unread *Error, at time.Time) (release string, err *Error) {
 	if index := debugPCR(doc.pcrs); index >= 0 && !p.AllowDebug {
-		return "", policyRefusal("policy.debug_mode", fmt.Sprintf("the enclave may run in debug mode: PCR%d is zero or absent, and anyone on its host can read its console", index),
-			"start the enclave without debug mode, or allow debug by name in the policy")
+		cause := fmt.Sprintf("the enclave runs in debug mode, as PCR%d is zero: its host can read its console", index)
+		if doc.pcrs[index] == nil {
+			cause = fmt.Sprintf("PCR%d is not in the document, so the enclave may run in debug mode", index)
+		}
+		return "", policyRefusal("policy.debug_mode", cause, "start the enclave without debug mode, or allow debug by name in the policy")
 	}
 	if diff := compare(p.PCRs, doc.pcrs); !diff.empty() {
 		return "", diff.refusal("")

@@ -185,16 +185,16 @@ func TestFastVerifyAgreesWithCryptoECDSA(t *testing.T) {
 	// Keys that are small multiples of the generator, whose sums with it are the special cases of
 	// the addition formulas.
 	var keys []*publicKey
-	for _, scalar := range [][]byte{number(1), number(2), number(3), number(4), number(17), below(1), below(2), below(17)} {
+	for _, scalar := range [][]byte{number(1), number(2), number(3), number(17), below(1), below(2)} {
 		keys = append(keys, keyOf(scalar))
 	}
 	var digests [][sha512.Size384]byte
-	for _, value := range [][]byte{nil, number(1), number(2), number(3), below(1), below(2), order.Bytes()} {
+	for _, value := range [][]byte{nil, number(1), below(1), order.Bytes()} {
 		var digest [sha512.Size384]byte
 		copy(digest[len(digest)-len(value):], value)
 		digests = append(digests, digest)
 	}
-	values := [][]byte{nil, number(1), number(2), number(3), below(1), below(2), order.Bytes(), curve.Params().Gx.Bytes()}
+	values := [][]byte{nil, number(1), number(2), below(1), order.Bytes(), curve.Params().Gx.Bytes()}
 	valid := 0
 	for _, key := range keys {
 		for _, digest := range digests {
@@ -211,7 +211,7 @@ func TestFastVerifyAgreesWithCryptoECDSA(t *testing.T) {
 		t.Error("no special case has a valid signature, so that acceptance was not compared")
 	}
 
-	for i := range 40 {
+	for i := range 25 {
 		key, err := ecdsa.GenerateKey(curve, rand.Reader)
 		if err != nil {
 			t.Fatal(err)

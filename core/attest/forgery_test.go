@@ -2,6 +2,7 @@ package attest
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -31,7 +32,19 @@ func allForgeries() []forgery {
 		chainForgeries(), timeForgeries(), policyForgeries())
 }
 
+// madeDocuments holds what document made, by name, as several tests go through all of them.
+var madeDocuments sync.Map
+
 func (f *forgery) document(t testing.TB) []byte {
+	t.Helper()
+	made, known := madeDocuments.Load(f.name)
+	if !known {
+		made, _ = madeDocuments.LoadOrStore(f.name, f.make(t))
+	}
+	return slices.Clone(made.([]byte))
+}
+
+func (f *forgery) make(t testing.TB) []byte {
 	t.Helper()
 	chain, signer := plainChain(), awsPlan()[leaf].key
 	if f.plan != nil {

@@ -52,7 +52,7 @@ func parseUserData(data []byte) (userData, *Error) {
 
 func userDataError(reason, cause string) *Error {
 	return &Error{StepPolicy, reason, cause,
-		"the enclave is no Cape enclave, or its user_data is broken; without the checksum in the policy it is not read"}
+		"ask the enclave for the function's own document, or leave the checksum out of the policy if it states none"}
 }
 
 // decodeBase64 wants a text of RFC 4648 section 4 with padding. Go's decoder skips line breaks

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -67,7 +68,7 @@ func (v *Verifier) Verify(document []byte, o Options) (*Document, *Report, error
 	return &Document{
 		ModuleID: p.moduleID, Digest: p.digest, Timestamp: p.timestamp, PCRs: p.pcrs,
 		PublicKey: p.publicKey, UserData: p.userData, Nonce: p.nonce,
-		NotAfter: leaf.x509.NotAfter, UnknownKeys: p.unknown,
+		NotAfter: leaf.x509.NotAfter, UnknownKeys: slices.Clone(p.unknown),
 	}, report, nil
 }
 
