@@ -48,6 +48,8 @@ int32_t cape_go_connect(cape_text *options, size_t options_len, cape_handle *con
 int32_t cape_go_invoke(cape_handle conn, cape_bytes *input, size_t input_len, cape_buf *output,
                        cape_error *err);
 int32_t cape_go_close(cape_handle handle, cape_error *err);
+int32_t cape_go_verify(cape_bytes *document, size_t document_len, cape_text *options,
+                       size_t options_len, cape_buf *report, cape_error *err);
 int32_t cape_go_serdio_encode(cape_text *json, size_t json_len, cape_buf *output,
                               cape_error *err);
 int32_t cape_go_serdio_decode(cape_bytes *data, size_t data_len, cape_buf *json,

@@ -22,7 +22,7 @@
  *   Inputs     Borrowed for the length of the call, never kept, never modified. A length is in
  *              bytes; text is UTF-8 and need not end in NUL. A pointer may be NULL where its
  *              length is 0.
- *   Outputs    Zeroed on failure, with one exception: the report of cape_connect.
+ *   Outputs    Zeroed on failure, with one exception: the report of cape_connect and cape_verify.
  *   cape_buf   Memory of the library, which the caller hands back with cape_buf_free.
  *   Threads    Any thread may call any function at any time, with any handle.
  *   Fork       A process that loads the library and then forks may go on calling it in the
@@ -115,6 +115,9 @@ CAPE_API int32_t cape_buf_free(cape_buf *buf);
  *                          "pcrs"              {"0": ["hex", ...], ...}: each index named must
  *                                              be present and equal to one of its values
  *                          "function_checksum" 64 hex digits: SHA-256 of the function's zip
+ *                          "key_checksum"      64 hex digits: SHA-256 of the key policy
+ *                          "releases"          [{"name": text, "pcrs": as above, "not_after":
+ *                                              RFC 3339, optional}, ...]: one of them must match
  *                          "max_age_ms"        refuse a document that is older
  *                          "future_skew_ms"    how far ahead of the local clock a document may
  *                                              be stamped; 5000 by default
@@ -139,8 +142,8 @@ CAPE_API int32_t cape_connect(const char *options, size_t options_len, cape_hand
 
 /* Seals input to the key that the attestation proved (HPKE, RFC 9180 base mode), sends it, and
  * waits for the function's result. input may have any content and up to 64 MiB, and 64 KiB
- * more for what an encoding adds; an empty result is {NULL, 0}. Calls on one connection may run in parallel; results come in the
- * order of the calls, each to its own caller.
+ * more for what an encoding adds; an empty result is {NULL, 0}. Calls on one connection may run
+ * in parallel; results come in the order of the calls, each to its own caller.
  *
  * CAPE_E_FUNCTION: the function raised; the message is the enclave's text, and the connection
  * goes on. CAPE_E_TIMEOUT and CAPE_E_CLOSED: the reason says whether the request had left
@@ -149,9 +152,29 @@ CAPE_API int32_t cape_invoke(cape_handle conn, const uint8_t *input, size_t inpu
                              cape_buf *output, cape_error *err);
 
 /* Closes a connection or ends a local enclave, and wakes the calls that wait on it with
- * CAPE_E_CLOSED. Never blocks. Closing 0 is CAPE_OK; closing a handle that is not open is
- * CAPE_E_HANDLE and changes nothing. */
+ * CAPE_E_CLOSED. Never waits for the network; ending a local enclave waits, for a second at
+ * most, until the processes of its functions are gone. Closing 0 is CAPE_OK; closing a handle
+ * that is not open is CAPE_E_HANDLE and changes nothing. */
 CAPE_API int32_t cape_close(cape_handle handle, cape_error *err);
+
+/* Verifies an attestation document that the caller has, as cape_connect does the one that it
+ * asks for. document is raw CBOR, untagged or under tag 18. CAPE_E_ATTESTATION: it does not
+ * prove an enclave; CAPE_E_POLICY: it does, but not one that the policy accepts.
+ *
+ * options is one JSON object. Unknown and duplicate names are refused.
+ *
+ *   "policy"             required: as for cape_connect
+ *   "attestation_roots"  PEM: trust these roots in place of the embedded AWS Nitro root
+ *   "nonce"              hex: what the document must carry. Absent: not checked, and the
+ *                        document may be an old one.
+ *   "time"               RFC 3339, such as "2026-01-31T12:00:00Z": judge validity then, not now
+ *   "at_document_time"   true judges an archived document at the time that it was signed. It
+ *                        says nothing about who answers now.
+ *
+ * report, which may be NULL, receives the attestation report as JSON, on success and whenever
+ * a document was examined. Free it with cape_buf_free in both cases. */
+CAPE_API int32_t cape_verify(const uint8_t *document, size_t document_len, const char *options,
+                             size_t options_len, cape_buf *report, cape_error *err);
 
 /* Encodes the arguments of a call with serdio, for programs that have no MessagePack. json is
  * {"args": [...], "kwargs": {...}}; both may be absent. A number with a fraction or an exponent
@@ -193,7 +216,17 @@ CAPE_API int32_t cape_enclave_info(cape_handle enclave, cape_buf *info, cape_err
 
 /* Makes a local enclave misbehave from now on, so that a program can test how it takes errors.
  * faults is a JSON array of names, such as ["expired_leaf"]; an empty array ends all faults.
- * An unknown name is CAPE_E_ARGUMENT, and its message lists the known ones. */
+ * The names:
+ *
+ *   at the handshake     silent_handshake reject_token reject_upgrade
+ *   in place of a        silent_start start_not_json start_no_message start_not_base64
+ *   document             start_error start_binary start_dropped
+ *   in the document      document_truncated document_tampered expired_leaf foreign_root
+ *                        foreign_chain replayed_nonce missing_nonce zero_pcrs missing_key
+ *                        short_key clock_off wrong_checksum missing_checksum missing_user_data
+ *   at a call            invoke_dropped reply_not_json reply_no_message reply_not_base64
+ *                        reply_binary reply_error truncated_frame slow_reply no_reply huge_reply
+ *   between calls        idle_dropped */
 CAPE_API int32_t cape_enclave_set_faults(cape_handle enclave, const char *faults,
                                          size_t faults_len, cape_error *err);
 

@@ -27,7 +27,7 @@ import (
 )
 
 // closeWait is how long Close waits for what it has ended to be gone.
-const closeWait = 5 * time.Second
+const closeWait = time.Second
 
 // Enclave is a running local enclave. All methods may be called from any goroutine.
 type Enclave struct {

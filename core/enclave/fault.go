@@ -1,9 +1,6 @@
 package enclave
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Fault is a way in which an enclave misbehaves on purpose, so that clients can be tested
 // against it.
@@ -64,17 +61,12 @@ func Faults() []Fault {
 	}
 }
 
-// ParseFault returns the fault of that name, or an [*Error] that lists the known ones.
+// ParseFault returns the fault of that name, or an [*Error].
 func ParseFault(name string) (Fault, error) {
-	known := Faults()
-	if slices.Contains(known, Fault(name)) {
+	if slices.Contains(Faults(), Fault(name)) {
 		return Fault(name), nil
 	}
-	names := make([]string, len(known))
-	for i, fault := range known {
-		names[i] = string(fault)
-	}
-	return "", fail("argument.fault", nil, "no fault is named %q: use %s", name, strings.Join(names, ", "))
+	return "", fail("argument.fault", nil, "no fault is named %q: cape.h and 'cape enclave --help' list them", name)
 }
 
 // SetFaults makes the enclave misbehave in these ways from now on, and in no other; without

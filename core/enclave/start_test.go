@@ -66,7 +66,7 @@ func TestStartSaysWhatIsWrongWithItsOptions(t *testing.T) {
 		{"a relative Python", enclave.Options{Functions: []enclave.Function{{Folder: good}}, Python: "python3"}, "argument.python", "absolute"},
 		{"a missing Python", enclave.Options{Functions: []enclave.Function{{Folder: good}}, Python: "/no/such/python"}, "argument.python", "/no/such/python"},
 		{"another program", enclave.Options{Functions: []enclave.Function{{Folder: good}}, Python: "/bin/true"}, "argument.python", "does not run as a Python"},
-		{"an unknown fault", enclave.Options{Faults: []enclave.Fault{"odd"}}, "argument.fault", "expired_leaf"},
+		{"an unknown fault", enclave.Options{Faults: []enclave.Fault{"odd"}}, "argument.fault", "cape.h"},
 		{"no port", enclave.Options{Listen: "127.0.0.1"}, "argument.listen", "host:port"},
 		{"a taken port", enclave.Options{Listen: listener.Addr().String()}, "argument.listen", "cannot listen"},
 		{"a foreign address", enclave.Options{Listen: "192.0.2.1:0"}, "argument.listen", "cannot listen"},

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -19,7 +20,14 @@ type AcceptOptions struct {
 // Accept answers a websocket handshake on a listener from [QuietListener]. When it returns an
 // error the HTTP response has been written.
 func Accept(w http.ResponseWriter, r *http.Request, o AcceptOptions) (*Conn, error) {
-	upgrader := websocket.Upgrader{ReadBufferSize: bufferSize, WriteBufferSize: bufferSize}
+	upgrader := websocket.Upgrader{
+		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_ = json.NewEncoder(w).Encode(map[string]string{"error": reason.Error(), "message": reason.Error()})
+		},
+	}
 	header := http.Header{}
 	if o.Subprotocol != "" {
 		header.Set("Sec-WebSocket-Protocol", o.Subprotocol)

@@ -6,6 +6,8 @@
 #define SENTINEL ((uint8_t *)&sentinel)
 static uint8_t sentinel;
 
+static const char ANY[] = "{\"policy\": \"any\"}";
+
 static cape_error err = CAPE_ERROR_INIT;
 
 /* A buffer that holds garbage, as one does that the caller forgot to clear. */
@@ -30,6 +32,14 @@ static void null_pointers(void)
     EXPECT(cape_invoke(1, NULL, 1, &other, &err), CAPE_E_ARGUMENT, "argument.null", &err);
     EXPECT_EMPTY(other);
     EXPECT(cape_invoke(1, SENTINEL, 1, NULL, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+
+    buf = garbage();
+    EXPECT(cape_verify(NULL, 1, "{}", 2, &buf, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+    EXPECT_EMPTY(buf);
+    EXPECT(cape_verify(SENTINEL, 1, NULL, 1, &buf, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+    EXPECT(cape_verify(SENTINEL, 0, "{}", 2, &buf, &err), CAPE_E_ARGUMENT, "argument.policy_missing", &err);
+    EXPECT_EMPTY(buf);
+    EXPECT(cape_verify(NULL, 0, ANY, strlen(ANY), NULL, &err), CAPE_E_ATTESTATION, "parse.empty", &err);
 
     buf = garbage();
     EXPECT(cape_serdio_encode(NULL, 1, &buf, &err), CAPE_E_ARGUMENT, "argument.null", &err);
@@ -65,6 +75,8 @@ static void impossible_sizes(void)
         EXPECT(cape_connect("{}", lengths[i], &handle, NULL, &err), CAPE_E_LIMIT, "limit.input", &err);
         EXPECT(cape_invoke(1, SENTINEL, SIZE_MAX, &buf, &err), CAPE_E_LIMIT, "limit.input", &err);
         EXPECT_EMPTY(buf);
+        EXPECT(cape_verify(SENTINEL, lengths[i], "{}", 2, &buf, &err), CAPE_E_LIMIT, "limit.input", &err);
+        EXPECT(cape_verify(SENTINEL, 0, "{}", lengths[i], &buf, &err), CAPE_E_LIMIT, "limit.input", &err);
         EXPECT(cape_serdio_encode("{}", lengths[i], &buf, &err), CAPE_E_LIMIT, "limit.input", &err);
         EXPECT(cape_serdio_decode(SENTINEL, lengths[i], &buf, &err), CAPE_E_LIMIT, "limit.input", &err);
         EXPECT(cape_enclave_start("{}", lengths[i], &handle, &err), CAPE_E_LIMIT, "limit.input", &err);

@@ -150,7 +150,7 @@ func TestExitStatusTellsRefusalFromUsage(t *testing.T) {
 		"unknown command": {[]string{"fly"}, 2, "fly"},
 		"unknown flag":    {[]string{"run", "--fly"}, 2, "fly"},
 		"no folder":       {[]string{"enclave", "/nonexistent"}, 2, "nonexistent"},
-		"unknown fault":   {[]string{"enclave", "--fault", "fly", "tests/functions/echo"}, 2, "expired_leaf"},
+		"unknown fault":   {[]string{"enclave", "--fault", "fly", "tests/functions/echo"}, 2, "--help"},
 		"no interpreter":  {[]string{"enclave", "--python", "/nonexistent", "tests/functions/echo"}, 2, "--python"},
 	} {
 		output, said, status := run(t, "", c.args...)

@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
-
 import { LocalEnclave } from "./enclave.js";
 import { CapeError } from "./errors.js";
 import { argumentError, notSent } from "./failure.js";
 import { Connection } from "./ffi.js";
 import { FunctionRef } from "./function_ref.js";
+import { pem } from "./pem.js";
 import { type Policy, policyJSON } from "./policy.js";
 import type { Report } from "./report.js";
 import * as serdio from "./serdio/index.js";
@@ -215,15 +214,4 @@ async function native(options: CapeOptions, function_: FunctionRef): Promise<Rec
     proxy: options.proxy,
     timeout_ms: options.timeout,
   };
-}
-
-async function pem(value: string | undefined, name: string, reason: string): Promise<string | undefined> {
-  if (value === undefined || (typeof value === "string" && value.includes("-----BEGIN"))) {
-    return value;
-  }
-  try {
-    return await readFile(value, "utf8");
-  } catch (cause) {
-    throw argumentError(reason, `the option ${name} is neither PEM text nor a file that can be read: ${String((cause as Error).message)}`, cause);
-  }
 }

@@ -36,6 +36,7 @@ const prototypes = {
   cape_connect: [bytes, "size_t", outHandle, outBuf, err],
   cape_invoke: ["uint64_t", bytes, "size_t", outBuf, err],
   cape_close: ["uint64_t", err],
+  cape_verify: [bytes, "size_t", bytes, "size_t", outBuf, err],
   cape_serdio_encode: [bytes, "size_t", outBuf, err],
   cape_serdio_decode: [bytes, "size_t", outBuf, err],
   cape_enclave_start: [bytes, "size_t", outHandle, err],
@@ -138,6 +139,9 @@ function callAsync(name: Name, ...parameters: unknown[]): Promise<number> {
 
 const gate = new Gate();
 
+/** How long a document waits for a free thread, in milliseconds. */
+const VERIFY_TIMEOUT = 30_000;
+
 /**
  * A private copy of bytes that a call on another thread reads: the caller may change, transfer or
  * resize its own memory meanwhile. The copy is wiped when the call has ended.
@@ -238,6 +242,25 @@ export class Connection {
     closeHandle(handle);
     gate.abandon(this, notSent("the connection was closed before the request left: connect again"));
   }
+}
+
+/** Judges a document with the options of cape_verify. */
+export function verifyDocument(document: Uint8Array, options: Record<string, unknown>): Promise<Report> {
+  functions();
+  return withCopy(document, (copy) =>
+    gate.pass(VERIFY_TIMEOUT, "timeout.not_sent", undefined, () =>
+      withCopy(json(options), async (text) => {
+        const output = newBuf();
+        const e = newError();
+        const status = await callAsync("cape_verify", copy, copy.length, text, text.length, output, e);
+        const report = takeJSON(output) as Report | undefined;
+        if (status !== 0) {
+          throw failure(status, e, report);
+        }
+        return report as Report;
+      }),
+    ),
+  );
 }
 
 /** What the library tells of a local enclave. */

@@ -12,6 +12,10 @@ export interface PolicyRules {
   pcrs?: Record<number | string, string | readonly string[]>;
   /** 64 hex digits: SHA-256 of the function's zip. */
   functionChecksum?: string;
+  /** 64 hex digits: SHA-256 of the key policy. */
+  keyChecksum?: string;
+  /** Accepted builds, of which one must match: one policy for a rolling upgrade. */
+  releases?: readonly ReleaseRules[];
   /** Refuse a document that is older, in milliseconds. */
   maxAge?: number;
   /** How far ahead of the local clock a document may be stamped, in milliseconds; 5000 by default. */
@@ -22,11 +26,22 @@ export interface PolicyRules {
   any?: boolean;
 }
 
+/** One accepted build of an enclave. */
+export interface ReleaseRules {
+  /** The report gives it back. */
+  name: string;
+  pcrs: Record<number | string, string | readonly string[]>;
+  /** The last moment at which it is accepted. */
+  notAfter?: Date;
+}
+
 export type Policy = typeof ACCEPT_ANY_ENCLAVE | PolicyRules;
 
 const names: Record<keyof PolicyRules, string> = {
   pcrs: "pcrs",
   functionChecksum: "function_checksum",
+  keyChecksum: "key_checksum",
+  releases: "releases",
   maxAge: "max_age_ms",
   futureSkew: "future_skew_ms",
   allowDebug: "allow_debug",
@@ -50,13 +65,30 @@ export function policyJSON(policy: Policy, checksum?: string): unknown {
       throw argumentError("argument.policy", `the policy has no rule ${JSON.stringify(name)}: use ${Object.keys(names).join(", ")}`);
     }
     if (value !== undefined) {
-      rules[names[name as keyof PolicyRules]] = name === "pcrs" ? lists(value as PolicyRules["pcrs"]) : value;
+      rules[names[name as keyof PolicyRules]] = rule(name, value);
     }
   }
   if (checksum !== undefined) {
     pinChecksum(rules, checksum);
   }
   return rules;
+}
+
+function rule(name: string, value: unknown): unknown {
+  if (name === "pcrs") {
+    return lists(value as PolicyRules["pcrs"]);
+  }
+  if (name === "releases") {
+    if (!Array.isArray(value)) {
+      throw argumentError("argument.policy", "the policy's releases are not an array");
+    }
+    return value.map(({ notAfter, pcrs, ...rest }: ReleaseRules) => ({
+      ...rest,
+      pcrs: lists(pcrs),
+      not_after: notAfter instanceof Date ? notAfter.toISOString() : notAfter,
+    }));
+  }
+  return value;
 }
 
 function lists(pcrs: PolicyRules["pcrs"]): unknown {

@@ -37,5 +37,11 @@ export interface Report {
   function_checksum?: string;
   /** How far the document's clock is from ours, where that was the trouble. */
   clock_skew_seconds?: number;
+  /** The name of the policy's release that matched. */
+  release?: string;
+  /** True when the enclave is in debug mode, which the policy allows. */
+  debug_mode?: boolean;
+  /** Members of the document that this version does not know. */
+  unknown_keys?: string[];
   [name: string]: unknown;
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,8 +50,16 @@ with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "fun
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:0", "`HOST:PORT` to listen on; port 0 takes a free one")
 	f.BoolVar(&flags.tls, "tls", false, "serve wss:// under an authority of its own")
 	f.StringVar(&flags.python, "python", "python3", "`INTERPRETER` that runs the functions: a path, or a name in PATH")
-	f.StringArrayVar(&flags.faults, "fault", nil, "misbehave as `NAME` says, to test clients; an unknown name lists the known ones")
+	f.StringArrayVar(&flags.faults, "fault", nil, "misbehave as `NAME` says, to test clients: "+faultNames())
 	return command
+}
+
+func faultNames() string {
+	var names []string
+	for _, fault := range enclave.Faults() {
+		names = append(names, string(fault))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {

@@ -1,0 +1,55 @@
+import { argumentError } from "./failure.js";
+import { verifyDocument } from "./ffi.js";
+import { pem } from "./pem.js";
+import { type Policy, policyJSON } from "./policy.js";
+import type { Report } from "./report.js";
+import { describe, isBytes } from "./serdio/profile.js";
+
+/** What to hold an attestation document against. */
+export interface VerifyOptions {
+  /** Which enclaves are accepted. Required. */
+  policy: Policy;
+  /** What the document must carry. Without it, the document may be an old one. */
+  nonce?: Uint8Array;
+  /** PEM text or the path of a file: trust these roots in place of the AWS Nitro root. */
+  attestationRoot?: string;
+  /** Judge validity at this time, in place of now. */
+  time?: Date;
+  /** True judges an archived document at the time that it was signed. It says nothing about who answers now. */
+  atDocumentTime?: boolean;
+}
+
+const names = ["policy", "nonce", "attestationRoot", "time", "atDocumentTime"];
+
+/**
+ * Verifies an attestation document, raw CBOR, that the caller has. Resolves to the report when
+ * the document is genuine and the policy accepts it.
+ *
+ * @throws AttestationError or PolicyError, with the report, when it is refused; ArgumentError.
+ */
+export async function verify(document: Uint8Array, options: VerifyOptions): Promise<Report> {
+  if (!isBytes(document)) {
+    throw argumentError("argument.input", `the document is ${describe(document)}, not bytes: pass a Uint8Array`);
+  }
+  const unknown = Object.keys(options ?? {}).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw argumentError("argument.options", `there is no option ${JSON.stringify(unknown)}: use ${names.join(", ")}`);
+  }
+  if (options?.policy === undefined) {
+    throw argumentError("argument.policy_missing", "no policy: pass the PCRs that you expect, or ACCEPT_ANY_ENCLAVE to accept any");
+  }
+  const { nonce, time } = options;
+  if (nonce !== undefined && !isBytes(nonce)) {
+    throw argumentError("argument.options", `the nonce is ${describe(nonce)}, not bytes: pass a Uint8Array`);
+  }
+  if (time !== undefined && !(time instanceof Date && !Number.isNaN(time.getTime()))) {
+    throw argumentError("argument.options", "the time is not a valid Date");
+  }
+  return verifyDocument(document, {
+    policy: policyJSON(options.policy),
+    nonce: nonce && Buffer.from(nonce).toString("hex"),
+    attestation_roots: await pem(options.attestationRoot, "attestationRoot", "argument.roots"),
+    time: time?.toISOString(),
+    at_document_time: options.atDocumentTime,
+  });
+}
