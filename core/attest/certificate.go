@@ -2,7 +2,6 @@ package attest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
@@ -14,7 +13,6 @@ import (
 type certificate struct {
 	x509 *x509.Certificate
 	key  *publicKey // nil where it is not on P-384
-	hash [sha256.Size]byte
 }
 
 func newCertificate(der []byte) (*certificate, error) {
@@ -22,7 +20,7 @@ func newCertificate(der []byte) (*certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &certificate{x509: parsed, key: newPublicKey(parsed), hash: sha256.Sum256(der)}, nil
+	return &certificate{x509: parsed, key: newPublicKey(parsed)}, nil
 }
 
 // signedBy reports whether the issuer's key signed the certificate.
@@ -56,7 +54,7 @@ func (c *certificate) checkProfile(name string) *Error {
 	for _, extension := range c.x509.Extensions {
 		known := extension.Id.Equal(oidBasicConstraints) || extension.Id.Equal(oidKeyUsage)
 		if extension.Critical && !known || extension.Id.Equal(oidNameConstraints) {
-			return chainError("chain.critical_extension", name+" has a critical extension that is not known here")
+			return chainError("chain.critical_extension", name+" has an extension that has to be obeyed and is not known here")
 		}
 	}
 	return nil

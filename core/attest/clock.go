@@ -2,6 +2,7 @@ package attest
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -54,14 +55,15 @@ func skewError(at, signed time.Time) *Error {
 		"set the local clock"}
 }
 
-// seconds writes a duration for people, who mind the magnitude.
+// seconds writes a duration for people, to the millisecond where that is of interest.
 func seconds(d time.Duration) string {
-	switch n := int64(d / time.Second); {
+	switch {
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d/time.Millisecond)
-	case n == 1:
+	case d == time.Second:
 		return "1 second"
-	default:
-		return fmt.Sprintf("%d seconds", n)
+	case d < 100*time.Second:
+		return strconv.FormatFloat(d.Truncate(time.Millisecond).Seconds(), 'f', -1, 64) + " seconds"
 	}
+	return fmt.Sprintf("%d seconds", d/time.Second)
 }

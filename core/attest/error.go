@@ -38,5 +38,5 @@ func argumentError(reason, cause, remedy string) *Error {
 const (
 	remedyDocument = "fetch the document again; if it stays so, the sender is no Nitro enclave"
 	remedyForged   = "do not trust the sender: the document was changed on the way or forged"
-	remedyChain    = "do not trust the sender: AWS issues no such certificate"
+	remedyChain    = "do not trust the sender: no CA of a security module issues such a certificate"
 )

@@ -26,6 +26,9 @@ func (d *difference) explain() string {
 }
 
 func (d *difference) meaning() string {
+	if d.debug && d.differ[0] < 3 {
+		return "the enclave runs in debug mode, in which PCR0 to PCR2 are zero"
+	}
 	if d.sizes {
 		return "a pinned value has another length, and is of another hash"
 	}

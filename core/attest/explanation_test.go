@@ -51,7 +51,9 @@ func TestPCRDifferencesAreExplained(t *testing.T) {
 					pcrs[index] = value
 				}
 			}
-			err := compare(pins, pcrs).refusal("")
+			d := compare(pins, pcrs)
+			d.debug = false // as it would be with the other PCRs
+			err := d.refusal("")
 			if err.Cause != test.want {
 				t.Errorf("%q, want %q", err.Cause, test.want)
 			}
@@ -72,5 +74,26 @@ func TestTheNearestReleaseIsTheOneExplained(t *testing.T) {
 	const want = `no release matches, nearest is "1.1": PCR0 and PCR2 differ, PCR1 is the same: the application was rebuilt on the same kernel`
 	if err == nil || report.Cause != want {
 		t.Errorf("%q, want %q", report.Cause, want)
+	}
+}
+
+func TestDebugModeIsWhatExplainsZeroPCRs(t *testing.T) {
+	t.Parallel()
+	d := newDraft(plainChain(), awsPlan()[leaf].key)
+	zero := cborBytes(make([]byte, 48))
+	d.set("pcrs", cborMap(cborUint(0), zero, cborUint(1), zero, cborUint(2), zero, cborUint(3), cborBytes(testPCR(3))))
+	document := d.document(t)
+	for pinned, want := range map[int]string{
+		0: "PCR0 differs: the enclave runs in debug mode, in which PCR0 to PCR2 are zero",
+		3: "PCR3 differs: the parent instance has another IAM role",
+	} {
+		policy := &Policy{AllowDebug: true, PCRs: map[int][][]byte{pinned: {testPCR(4)}}}
+		if _, report, _ := Verify(document, Options{Roots: testRoots(), Time: signedAt, Policy: policy}); report.Cause != want {
+			t.Errorf("%q, want %q", report.Cause, want)
+		}
+		policy.AllowDebug = false
+		if _, report, _ := Verify(document, Options{Roots: testRoots(), Time: signedAt, Policy: policy}); report.Reason != "policy.debug_mode" {
+			t.Errorf("%q", report.Reason)
+		}
 	}
 }

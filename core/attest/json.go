@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -163,8 +164,8 @@ func checkShape(t reflect.Type, raw json.RawMessage, path string) error {
 		if json.Unmarshal(raw, &members) != nil {
 			return wrongType(path, t)
 		}
-		for name, value := range members {
-			if err := checkShape(t.Elem(), value, joinPath(path, name)); err != nil {
+		for _, name := range slices.Sorted(maps.Keys(members)) { // so that of several faults always the same is told
+			if err := checkShape(t.Elem(), members[name], joinPath(path, name)); err != nil {
 				return err
 			}
 		}
@@ -196,12 +197,12 @@ func checkFields(t reflect.Type, raw json.RawMessage, path string) error {
 			fields[name] = field.Type
 		}
 	}
-	for name, value := range members {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		field, ok := fields[name]
 		if !ok {
 			return fmt.Errorf("has an unknown name %s", quoteName(joinPath(path, name)))
 		}
-		if err := checkShape(field, value, joinPath(path, name)); err != nil {
+		if err := checkShape(field, members[name], joinPath(path, name)); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,8 @@ package attest
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -99,7 +101,8 @@ func (p *Policy) check() *Error {
 }
 
 func checkPCRs(pcrs map[int][][]byte, where string) *Error {
-	for index, values := range pcrs {
+	for _, index := range slices.Sorted(maps.Keys(pcrs)) {
+		values := pcrs[index]
 		if index < 0 || index > maxPCR {
 			return policyError(fmt.Sprintf("%s pins PCR%d", where, index), "PCRs are numbered 0 to 31")
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -138,7 +140,8 @@ func parsePCRs(in map[string]json.RawMessage, where string) (map[int][][]byte, *
 		return nil, nil
 	}
 	pcrs := make(map[int][][]byte, len(in))
-	for name, raw := range in {
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		raw := in[name]
 		index, err := parsePCRIndex(name)
 		if err != nil {
 			return nil, policyError(where+" names a PCR that does not exist", `write PCRs as "0" to "31"`)

@@ -86,15 +86,16 @@ func (r *Report) ok(step, detail string) {
 	}
 }
 
-// refuse enters an error and returns it.
+// refuse enters an error and returns a copy of it, which its receiver may change.
 func (r *Report) refuse(err *Error) *Error {
+	own := *err
 	r.Verdict, r.Reason, r.Cause, r.Remedy = Refused, err.Reason, err.Cause, err.Remedy
 	for i := range r.Steps {
 		if r.Steps[i].Step == err.Step {
 			r.Steps[i] = Step{Step: err.Step, Status: StatusFailed, Reason: err.Reason, Cause: err.Cause, Remedy: err.Remedy}
 		}
 	}
-	return err
+	return &own
 }
 
 // authentic enters what may be known of a document whose signature and chain hold.
