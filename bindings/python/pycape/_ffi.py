@@ -47,6 +47,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cape_connect": (c_char_p, c_size_t, _HANDLE, _BUF, _ERR),
     "cape_invoke": (c_uint64, c_char_p, c_size_t, _BUF, _ERR),
     "cape_close": (c_uint64, _ERR),
+    "cape_verify": (c_char_p, c_size_t, c_char_p, c_size_t, _BUF, _ERR),
     "cape_serdio_encode": (c_char_p, c_size_t, _BUF, _ERR),
     "cape_serdio_decode": (c_char_p, c_size_t, _BUF, _ERR),
     "cape_enclave_start": (c_char_p, c_size_t, _HANDLE, _ERR),

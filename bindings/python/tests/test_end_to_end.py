@@ -308,6 +308,7 @@ def test_a_program_that_forgets_to_close_ends_quietly(python: Callable[..., str]
 def test_the_quickstart_runs_and_is_short() -> None:
     path = ROOT / "bindings" / "python" / "examples" / "quickstart.py"
     assert len(path.read_text().splitlines()) <= 10
+    assert path.read_text() in (ROOT / "bindings" / "python" / "README.md").read_text()
     run = subprocess.run(
         [sys.executable, path], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
