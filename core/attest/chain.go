@@ -35,14 +35,15 @@ func issuedLinks(cabundle [][]byte, leaf []byte) []link {
 
 // build parses what is not remembered of the bundle and checks all that needs neither signature
 // nor time.
-func (v *Verifier) build(p *payload, leaf *certificate, leafKnown bool, links []link, roots [][]byte, at time.Time) (*chain, *Error) {
-	if err := checkRoot(p.cabundle, roots); err != nil {
+func (v *Verifier) build(e *evidence, roots [][]byte) (*chain, *Error) {
+	cabundle := e.payload.cabundle
+	if err := checkRoot(cabundle, roots); err != nil {
 		return nil, err
 	}
-	n := len(p.cabundle)
-	c := &chain{cas: make([]*certificate, n), leaf: leaf, known: make([]bool, n+1)}
-	for i, der := range p.cabundle {
-		cert := v.cas.find(links[i], at)
+	n := len(cabundle)
+	c := &chain{cas: make([]*certificate, n), leaf: e.leaf, known: make([]bool, n+1)}
+	for i, der := range cabundle {
+		cert := v.cas.find(e.links[i], e.at)
 		c.known[i] = cert != nil || i == 0
 		if cert == nil {
 			var err error
@@ -52,8 +53,8 @@ func (v *Verifier) build(p *payload, leaf *certificate, leafKnown bool, links []
 		}
 		c.cas[i] = cert
 	}
-	c.known[n] = leafKnown
-	if err := c.checkOrder(links); err != nil {
+	c.known[n] = e.known
+	if err := c.checkOrder(e.links); err != nil {
 		return nil, err
 	}
 	if err := c.checkProfiles(); err != nil {

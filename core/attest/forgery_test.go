@@ -120,6 +120,9 @@ func TestVerifyRefusesEachForgeryForItsOwnReason(t *testing.T) {
 					t.Fatalf("document %v, error %v", doc != nil, err)
 				}
 				checkReport(t, report, err)
+				if f.atDocumentTime && report.VerifiedAt != report.Timestamp {
+					t.Errorf("judged at %s, which is not, or not yet known to be, the document's time", report.VerifiedAt)
+				}
 			}
 		})
 	}

@@ -38,13 +38,14 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		compareParsed(t, document, e, p)
-		leaf, err := newCertificate(p.certificate)
-		if err != nil {
+		var v Verifier
+		parsed, fault := v.parse(document, &Options{}, signedAt)
+		if fault != nil {
+			checkSentences(t, fault)
 			return
 		}
-		var v Verifier
 		roots := p.cabundle[:1] // so that the chain is looked at whatever it starts with
-		c, fault := v.build(p, leaf, false, issuedLinks(p.cabundle, p.certificate), roots, signedAt)
+		c, fault := v.build(parsed, roots)
 		if fault != nil {
 			checkSentences(t, fault)
 			return
