@@ -108,6 +108,7 @@ func FuzzUserData(f *testing.F) {
 			}
 		}
 	}
+	f.Add([]byte(`{"":2E333}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, fault := parseUserData(data)
 		if fault != nil {
@@ -124,7 +125,9 @@ func FuzzUserData(f *testing.F) {
 			t.Error("a name twice is taken")
 		}
 		var members map[string]any
-		if err := json.Unmarshal(data, &members); err != nil {
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		decoder.UseNumber() // a number of any size is JSON
+		if err := decoder.Decode(&members); err != nil {
 			t.Fatalf("encoding/json refuses what is taken here: %v", err)
 		}
 		for _, name := range []string{"func_checksum", "func_hash"} {
