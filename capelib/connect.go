@@ -25,6 +25,10 @@ const (
 	maxAttestation = 64 << 10
 )
 
+// shortestSecret is the length of a token, in bytes, from which on it is cut out of what a server
+// says. A shorter one would be found in any text.
+const shortestSecret = 8
+
 // goneHosts are those of the public Cape service, which has ended.
 var goneHosts = []string{"enclave.capeprivacy.com", "app.capeprivacy.com", "api.capeprivacy.com"}
 
@@ -131,7 +135,7 @@ func (o Options) connectError(t *target, err error) *Error {
 			failure.Message += "; the public Cape service has ended: run an enclave of your own, 'cape enclave DIR' starts a local one, and pass its url"
 		}
 	}
-	if o.Token != "" {
+	if len(o.Token) >= shortestSecret {
 		failure.Message = strings.ReplaceAll(failure.Message, o.Token, "[token]")
 	}
 	failure.cause = err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -81,7 +82,7 @@ func dialError(ctx context.Context, host string, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fail("cancelled.not_sent", "connecting to %s was cancelled", host)
-	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
+	case isPast(ctx), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return fail("timeout.connect", "%s did not answer before the deadline: check the address and the network, or allow more time", host)
 	case errors.As(err, &dns):
 		return fail("connect.dns", "the name of %s cannot be resolved: check the address", host)
@@ -94,6 +95,13 @@ func dialError(ctx context.Context, host string, err error) error {
 	default:
 		return fail("connect.handshake", "%s did not answer with a websocket handshake: check the address and the scheme", host)
 	}
+}
+
+// isPast says that ctx's deadline has passed. The connection's own deadline is the same moment and
+// may be noticed first, by a parser that hides the cause.
+func isPast(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // tlsError recognises what crypto/tls and crypto/x509 report, or returns nil.

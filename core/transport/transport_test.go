@@ -307,6 +307,17 @@ func TestDialEndsByItsDeadline(t *testing.T) {
 	wantReason(t, err, "timeout.connect")
 }
 
+func TestDialEndsByItsDeadlineInTheMiddleOfAnAnswer(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		address := answerRaw(t, func(string) string { return "HTTP/1.1 1" })
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		_, err := Dial(ctx, DialOptions{URL: address, ReadLimit: limit})
+		cancel()
+		wantReason(t, err, "timeout.connect")
+	}
+}
+
 func TestDialStopsWhenCancelled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
