@@ -3,8 +3,6 @@ package attest
 import (
 	"crypto/sha256"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -100,21 +98,33 @@ func (p *Policy) check() *Error {
 	return nil
 }
 
+// checkPCRs reports what is wrong with the pins of the lowest index that something is wrong with.
 func checkPCRs(pcrs map[int][][]byte, where string) *Error {
-	for _, index := range slices.Sorted(maps.Keys(pcrs)) {
-		values := pcrs[index]
-		if index < 0 || index > maxPCR {
-			return policyError(fmt.Sprintf("%s pins PCR%d", where, index), "PCRs are numbered 0 to 31")
+	var first *Error
+	lowest := 0
+	for index, values := range pcrs {
+		if first != nil && index > lowest {
+			continue
 		}
-		if len(values) == 0 {
-			return policyError(fmt.Sprintf("%s pins PCR%d to no value", where, index),
-				"give the accepted values, or leave the index out")
+		if err := checkPCR(index, values, where); err != nil {
+			first, lowest = err, index
 		}
-		for _, value := range values {
-			if !isPCRSize(len(value)) {
-				return policyError(fmt.Sprintf("%s pins PCR%d to a value of %d bytes", where, index, len(value)),
-					"a PCR has 32, 48 or 64 bytes; those of Nitro enclaves have 48, which is 96 hex digits")
-			}
+	}
+	return first
+}
+
+func checkPCR(index int, values [][]byte, where string) *Error {
+	if index < 0 || index > maxPCR {
+		return policyError(fmt.Sprintf("%s pins PCR%d", where, index), "PCRs are numbered 0 to 31")
+	}
+	if len(values) == 0 {
+		return policyError(fmt.Sprintf("%s pins PCR%d to no value", where, index),
+			"give the accepted values, or leave the index out")
+	}
+	for _, value := range values {
+		if !isPCRSize(len(value)) {
+			return policyError(fmt.Sprintf("%s pins PCR%d to a value of %d bytes", where, index, len(value)),
+				"a PCR has 32, 48 or 64 bytes; those of Nitro enclaves have 48, which is 96 hex digits")
 		}
 	}
 	return nil

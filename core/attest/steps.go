@@ -106,7 +106,9 @@ func judgeTime(c *chain, e *evidence, o *Options, report *Report) *Error {
 	}
 	report.ok(StepChain, fmt.Sprintf("%d certificates from the pinned root", len(c.cas)+1))
 	report.authentic(p, e.links[0].certificate[:])
-	report.VerifiedAt = formatTime(at)
+	if o.AtDocumentTime {
+		report.VerifiedAt = report.Timestamp
+	}
 	if err != nil {
 		if skew := int64(at.Sub(p.timestamp) / time.Second); fresh || err.Reason == "time.future" {
 			report.ClockSkewSeconds = &skew
