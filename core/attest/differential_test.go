@@ -9,6 +9,8 @@ import (
 	"errors"
 	"math/big"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -234,4 +236,60 @@ func TestFastVerifyAgreesWithCryptoECDSA(t *testing.T) {
 			t.Error("a bad signature is accepted")
 		}
 	}
+}
+
+func TestFastVerifyAgreesWithCryptoECDSAOnEveryDocument(t *testing.T) {
+	t.Parallel()
+	var documents [][]byte
+	for _, f := range allForgeries() {
+		documents = append(documents, f.document(t))
+	}
+	shared, _ := filepath.Glob(filepath.Join(sharedVectors, "nitro*", "*.bin")) // none where there are none
+	for _, name := range shared {
+		documents = append(documents, readShared(t, ".", strings.TrimPrefix(name, sharedVectors)))
+	}
+	type signature struct {
+		key    string
+		digest [sha512.Size384]byte
+		r, s   string
+	}
+	seen := make(map[signature]bool)
+	valid := 0
+	compare := func(key *publicKey, digest [sha512.Size384]byte, r, s []byte) {
+		id := signature{key.x.String(), digest, string(r), string(s)}
+		if seen[id] {
+			return
+		}
+		seen[id] = true
+		standard := key.verifyStandard(&digest, r, s)
+		if standard {
+			valid++
+		}
+		if key.verify(&digest, r, s) != standard {
+			t.Errorf("crypto/ecdsa says %v: key %x, digest %x, r %x, s %x", standard, key.x, digest, r, s)
+		}
+	}
+	for _, document := range documents {
+		e, p, fault := parseDocument(document, &Options{})
+		if fault != nil {
+			continue
+		}
+		var issuer *publicKey
+		for i, der := range append(slices.Clone(p.cabundle), p.certificate) {
+			certificate, err := newCertificate(der)
+			if err != nil || certificate.key == nil {
+				break
+			}
+			if r, s, ok := parseSignature(certificate.x509.Signature); ok && issuer != nil {
+				compare(issuer, sha512.Sum384(certificate.x509.RawTBSCertificate), r, s)
+			}
+			if issuer = certificate.key; i == len(p.cabundle) {
+				compare(issuer, e.digest(), e.signature[:p384Size], e.signature[p384Size:])
+			}
+		}
+	}
+	if invalid := len(seen) - valid; valid < 100 || invalid < 20 {
+		t.Errorf("compared only %d good signatures and %d bad ones", valid, invalid)
+	}
+	t.Logf("%d good signatures and %d bad ones", valid, len(seen)-valid)
 }
