@@ -17,6 +17,9 @@ type VerifyOptions struct {
 	// Nonce is what the document has to carry; nil: it is not checked, and the document may be
 	// an old one.
 	Nonce []byte
+	// PublicKeyLength, if not 0, is how many bytes the document's public key must have; 32 is
+	// what Connect asks for.
+	PublicKeyLength int
 	// Time is when to judge validity; zero is now.
 	Time time.Time
 	// AtDocumentTime judges an archived document at the time that it was signed. It says nothing
@@ -31,13 +34,17 @@ func ParseVerifyOptions(options []byte) (VerifyOptions, error) {
 		Policy           json.RawMessage `json:"policy"`
 		AttestationRoots string          `json:"attestation_roots"`
 		Nonce            string          `json:"nonce"`
+		PublicKeyLength  uint16          `json:"public_key_length"`
 		Time             string          `json:"time"`
 		AtDocumentTime   bool            `json:"at_document_time"`
 	}
 	if err := DecodeJSON(options, &parsed); err != nil {
 		return VerifyOptions{}, err
 	}
-	o := VerifyOptions{AttestationRoots: []byte(parsed.AttestationRoots), AtDocumentTime: parsed.AtDocumentTime}
+	o := VerifyOptions{
+		AttestationRoots: []byte(parsed.AttestationRoots), AtDocumentTime: parsed.AtDocumentTime,
+		PublicKeyLength: int(parsed.PublicKeyLength),
+	}
 	var err error
 	if o.Policy, err = parseOptionalPolicy(parsed.Policy); err != nil {
 		return VerifyOptions{}, err
@@ -76,7 +83,8 @@ func Verify(document []byte, o VerifyOptions) (*Report, error) {
 		}
 	}
 	_, report, err := verifier.Verify(document, attest.Options{
-		Roots: roots, Time: o.Time, AtDocumentTime: o.AtDocumentTime, Nonce: o.Nonce, Policy: o.Policy,
+		Roots: roots, Time: o.Time, AtDocumentTime: o.AtDocumentTime, Nonce: o.Nonce,
+		PublicKeyLength: o.PublicKeyLength, Policy: o.Policy,
 	})
 	if err == nil {
 		return report, nil

@@ -167,6 +167,7 @@ CAPE_API int32_t cape_close(cape_handle handle, cape_error *err);
  *   "attestation_roots"  PEM: trust these roots in place of the embedded AWS Nitro root
  *   "nonce"              hex: what the document must carry. Absent: not checked, and the
  *                        document may be an old one.
+ *   "public_key_length"  bytes that the document's public key must have; cape_connect asks for 32
  *   "time"               RFC 3339, such as "2026-01-31T12:00:00Z": judge validity then, not now
  *   "at_document_time"   true judges an archived document at the time that it was signed. It
  *                        says nothing about who answers now.

@@ -13,13 +13,15 @@ export interface VerifyOptions {
   nonce?: Uint8Array;
   /** PEM text or the path of a file: trust these roots in place of the AWS Nitro root. */
   attestationRoot?: string;
+  /** Bytes that the document's public key must have; `connect` asks for 32. */
+  publicKeyLength?: number;
   /** Judge validity at this time, in place of now. */
   time?: Date;
   /** True judges an archived document at the time that it was signed. It says nothing about who answers now. */
   atDocumentTime?: boolean;
 }
 
-const names = ["policy", "nonce", "attestationRoot", "time", "atDocumentTime"];
+const names = ["policy", "nonce", "attestationRoot", "publicKeyLength", "time", "atDocumentTime"];
 
 /**
  * Verifies an attestation document, raw CBOR, that the caller has. Resolves to the report when
@@ -49,6 +51,7 @@ export async function verify(document: Uint8Array, options: VerifyOptions): Prom
     policy: policyJSON(options.policy),
     nonce: nonce && Buffer.from(nonce).toString("hex"),
     attestation_roots: await pem(options.attestationRoot, "attestationRoot", "argument.roots"),
+    public_key_length: options.publicKeyLength,
     time: time?.toISOString(),
     at_document_time: options.atDocumentTime,
   });

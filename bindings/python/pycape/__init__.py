@@ -10,6 +10,7 @@ Start with :class:`Cape`, and with :class:`LocalEnclave` to have an enclave on y
 Every error is a :class:`CapeError`. The package logs to "pycape", and is quiet by default.
 """
 
+from pycape.attestation import verify
 from pycape.auth import FunctionAuth, FunctionAuthType
 from pycape.cape import Cape
 from pycape.enclave import FunctionInfo, LocalEnclave
@@ -62,4 +63,5 @@ __all__ = [
     "ProtocolError",
     "TLSError",
     "UnpinnedWarning",
+    "verify",
 ]

@@ -175,6 +175,18 @@ def connect(options: dict[str, Any]) -> tuple[Connection, dict[str, Any]]:
     return connection, _parsed(report) or {}
 
 
+def verify(document: bytes, options: dict[str, Any]) -> dict[str, Any]:
+    """The report on a document. An error carries it likewise."""
+    text = json.dumps(options, allow_nan=False).encode()
+    report = _Buf()
+    try:
+        _lib().cape_verify(document, len(document), text, len(text), report, _Error())
+    except CapeError as error:
+        error.report = _parsed(report)
+        raise
+    return _parsed(report) or {}
+
+
 def _parsed(report: _Buf) -> dict[str, Any] | None:
     text = _take(report)
     return json.loads(text) if text else None

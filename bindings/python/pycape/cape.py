@@ -13,7 +13,8 @@ from pycape.auth import FunctionAuth, FunctionAuthType, stored_token
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError, ClosedError, UnpinnedWarning
 from pycape.function_ref import FunctionRef
-from pycape.settings import DEFAULT_URL, PEM, gather, logger
+from pycape.pem import PEM
+from pycape.settings import DEFAULT_URL, gather, logger
 
 if TYPE_CHECKING:
     from serdio.hooks import SerdeHooks

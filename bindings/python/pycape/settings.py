@@ -6,16 +6,13 @@ import dataclasses
 import logging
 import math
 import os
-from typing import Any, Union
+from typing import Any
 
-from pycape import policy as policies
+from pycape import pem, policy as policies
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError
 
 DEFAULT_URL = "wss://enclave.capeprivacy.com"
-
-#: PEM as text or bytes, or the path of a file that holds it.
-PEM = Union[str, bytes, "os.PathLike[str]"]
 
 logger = logging.getLogger("pycape")
 
@@ -73,8 +70,8 @@ class Settings:
 def gather(
     url: str,
     enclave: LocalEnclave | None,
-    attestation_root: PEM | None,
-    tls_ca: PEM | None,
+    attestation_root: pem.PEM | None,
+    tls_ca: pem.PEM | None,
     policy: policies.PolicyLike | None,
     timeout: float | None,
 ) -> Settings:
@@ -101,38 +98,11 @@ def gather(
     return Settings(
         url=url,
         enclave=enclave,
-        attestation_root=_pem(attestation_root, "attestation_root", "argument.roots"),
-        tls_ca=_pem(tls_ca, "tls_ca", "argument.tls_ca"),
+        attestation_root=pem.read(attestation_root, "attestation_root", "argument.roots"),
+        tls_ca=pem.read(tls_ca, "tls_ca", "argument.tls_ca"),
         policy=policies.read(policy),
         timeout_ms=_milliseconds(timeout),
     )
-
-
-def _pem(source: PEM | None, name: str, reason: str) -> str | None:
-    if source is None:
-        return None
-    if not isinstance(source, (str, bytes, os.PathLike)):
-        raise ArgumentTypeError(
-            f"{name} is a path or PEM, not {type(source).__name__}", reason=reason
-        )
-    content = source
-    if isinstance(source, os.PathLike) or "-----BEGIN" not in _text(source, name, reason):
-        try:
-            with open(source, "rb") as file:
-                content = file.read()
-        except (OSError, ValueError) as error:
-            raise ArgumentError(
-                f"{name} cannot be read: {error}; give a path or the PEM itself", reason=reason
-            ) from error
-    assert isinstance(content, (str, bytes))
-    return _text(content, name, reason)
-
-
-def _text(content: str | bytes, name: str, reason: str) -> str:
-    try:
-        return content if isinstance(content, str) else content.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise ArgumentError(f"{name} is not PEM: give a certificate as text", reason=reason) from error
 
 
 def _milliseconds(timeout: float | None) -> int | None:
