@@ -1,7 +1,11 @@
 package attest
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -128,5 +132,39 @@ func TestVerifyRefusesEachForgeryForItsOwnReason(t *testing.T) {
 	}
 	if refused < 100 {
 		t.Errorf("only %d forgeries", refused)
+	}
+}
+
+// TestEveryReasonHasItsForgery looks for reasons in the sources, so that no rule is without a
+// document that breaks it.
+func TestEveryReasonHasItsForgery(t *testing.T) {
+	t.Parallel()
+	forged := make(map[string]bool)
+	for _, f := range allForgeries() {
+		forged[f.reason] = true
+	}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := regexp.MustCompile(`"((parse|cbor|cose|document|signature|chain|time|nonce|policy)\.[a-z0-9_]+)"`)
+	found := 0
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range reason.FindAllSubmatch(source, -1) {
+			found++
+			if text := string(match[1]); !forged[text] {
+				t.Errorf("%s refuses with %s, of which there is no forgery", name, text)
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("only %d reasons found", found)
 	}
 }
