@@ -52,7 +52,16 @@ def verify(
         raise ArgumentTypeError(
             f"a nonce is bytes, not {type(nonce).__name__}", reason="argument.options"
         )
-    if time is not None and time.tzinfo is None:
+    if nonce is not None and not nonce:
+        raise ArgumentError(
+            "the nonce is empty: give the bytes that the document was asked for with, or None",
+            reason="argument.options",
+        )
+    if time is not None and not isinstance(time, datetime.datetime):
+        raise ArgumentTypeError(
+            f"the time is a datetime, not {type(time).__name__}", reason="argument.options"
+        )
+    if time is not None and time.utcoffset() is None:
         raise ArgumentError(
             "the time has no time zone: give one, such as datetime.timezone.utc",
             reason="argument.options",
