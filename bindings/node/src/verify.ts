@@ -25,7 +25,7 @@ const names = ["policy", "nonce", "attestationRoot", "publicKeyLength", "time", 
 
 /**
  * Verifies an attestation document, raw CBOR, that the caller has. Resolves to the report when
- * the document is genuine and the policy accepts it.
+ * the document is genuine and the policy accepts it. document is copied before this returns.
  *
  * @throws AttestationError or PolicyError, with the report, when it is refused; ArgumentError.
  */
@@ -44,10 +44,13 @@ export async function verify(document: Uint8Array, options: VerifyOptions): Prom
   if (nonce !== undefined && !isBytes(nonce)) {
     throw argumentError("argument.options", `the nonce is ${describe(nonce)}, not bytes: pass a Uint8Array`);
   }
+  if (nonce?.length === 0) {
+    throw argumentError("argument.options", "the nonce is empty: pass the bytes that the document was asked for with, or leave it out");
+  }
   if (time !== undefined && !(time instanceof Date && !Number.isNaN(time.getTime()))) {
     throw argumentError("argument.options", "the time is not a valid Date");
   }
-  return verifyDocument(document, {
+  return verifyDocument(new Uint8Array(document), {
     policy: policyJSON(options.policy),
     nonce: nonce && Buffer.from(nonce).toString("hex"),
     attestation_roots: await pem(options.attestationRoot, "attestationRoot", "argument.roots"),
