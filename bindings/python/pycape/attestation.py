@@ -40,7 +40,7 @@ def verify(
     """
     if not isinstance(document, (bytes, bytearray, memoryview)):
         raise ArgumentTypeError(
-            f"an attestation document is bytes, not {type(document).__name__}",
+            f"an attestation document must be bytes, not {type(document).__name__}",
             reason="argument.input",
         )
     if policy is None:
@@ -50,7 +50,7 @@ def verify(
         )
     if nonce is not None and not isinstance(nonce, (bytes, bytearray)):
         raise ArgumentTypeError(
-            f"a nonce is bytes, not {type(nonce).__name__}", reason="argument.options"
+            f"a nonce must be bytes, not {type(nonce).__name__}", reason="argument.options"
         )
     if nonce is not None and not nonce:
         raise ArgumentError(
@@ -59,7 +59,7 @@ def verify(
         )
     if time is not None and not isinstance(time, datetime.datetime):
         raise ArgumentTypeError(
-            f"the time is a datetime, not {type(time).__name__}", reason="argument.options"
+            f"the time must be a datetime, not {type(time).__name__}", reason="argument.options"
         )
     if time is not None and time.utcoffset() is None:
         raise ArgumentError(

@@ -25,8 +25,9 @@ class FunctionAuth:
     token: str = dataclasses.field(repr=False)
 
 
-def stored_token() -> str:
-    """The access token of the last login, out of ``$HOME/.config/cape/auth``.
+def stored_token(required: bool = True) -> str | None:
+    """The access token of the last login, out of ``$HOME/.config/cape/auth``. None when there is
+    no such file and none is required.
 
     :raises ValueError: there is no such file.
     :raises RuntimeError: it has no ``access_token``.
@@ -36,9 +37,11 @@ def stored_token() -> str:
         with open(path, "rb") as file:
             content = file.read()
     except OSError as error:
+        if not required:
+            return None
         raise ArgumentError(
             f"no token: {path} cannot be read ({error.strerror}); "
-            "log in with cape login, or give access_token",
+            'give access_token, or access_token="" to offer none',
             reason="argument.token",
         ) from error
     try:
@@ -47,7 +50,7 @@ def stored_token() -> str:
         token = None
     if not isinstance(token, str):
         raise AuthError(
-            f"no token: {path} has no access_token; log in again with cape login",
+            f"no token: {path} has no access_token; give access_token, or write it there",
             reason="auth.token_missing",
         )
     return token.strip()

@@ -37,8 +37,9 @@ class Cape:
     :param url: the enclave's service, ``wss://host``; ``ws://`` for this machine only. Where it
         is left as it is, the environment variable CAPE_ENCLAVE_HOST goes before it.
     :param access_token: who calls. None: the token of the last login, out of
-        ``$HOME/.config/cape/auth``. "" offers none. None is needed for a service on this
-        machine, or where a function_token is given.
+        ``$HOME/.config/cape/auth``, which goes out over ``wss://`` only, or to this machine.
+        "" offers none. None is needed for a service on this machine, or where a function_token
+        is given.
     :param verbose: log at DEBUG to the logger "pycape".
     :param enclave: a :class:`LocalEnclave`. It brings its URL, root and authority, and unless
         policy says otherwise only that enclave is accepted.
@@ -50,6 +51,9 @@ class Cape:
         or the path of a JSON file with one. None accepts any, and warns, unless the function
         reference has a hash.
     :param timeout: seconds for connecting, and for each call; 30 by default.
+    :param insecure_ws: permit ``ws://`` to another machine. Results can then be read and forged
+        on the way.
+    :param proxy: ``http://host:port`` of a proxy for CONNECT. The environment is not read.
     :raises ValueError: an argument is not usable; or no token was given, none is stored, and the
         URL is the public service.
     :raises RuntimeError: the token file has no token, likewise.
@@ -69,10 +73,14 @@ class Cape:
         tls_ca: PEM | None = None,
         policy: policies.PolicyLike | None = None,
         timeout: float | None = None,
+        insecure_ws: bool = False,
+        proxy: str | None = None,
     ) -> None:
         if verbose:
             _log_debug()
-        self._settings = gather(url, enclave, attestation_root, tls_ca, policy, timeout)
+        self._settings = gather(
+            url, enclave, attestation_root, tls_ca, policy, timeout, insecure_ws, proxy
+        )
         self._access_token = _checked_token(access_token, "access_token")
         if self._access_token is None and self._settings.is_default:
             self._access_token = stored_token()
@@ -189,7 +197,7 @@ class Cape:
         reference = FunctionRef(function_ref) if isinstance(function_ref, str) else function_ref
         if not isinstance(reference, FunctionRef):
             raise ArgumentTypeError(
-                f"a function is named by a FunctionRef or text, not {type(reference).__name__}",
+                f"a function must be named by a FunctionRef or text, not {type(reference).__name__}",
                 reason="argument.function",
             )
         auth = self._auth(_checked_token(function_token, "function_token"))
@@ -214,8 +222,8 @@ class Cape:
         if function_token is not None:
             return FunctionAuth(FunctionAuthType.FUNCTION_TOKEN, function_token)
         token = self._access_token
-        if token is None and not self._settings.is_local:
-            token = stored_token()
+        if token is None and self._settings.enclave is None and self._settings.is_private:
+            token = stored_token(required=not self._settings.is_local)
         return FunctionAuth(FunctionAuthType.AUTH0, token) if token else None
 
 
@@ -242,7 +250,7 @@ class _Call:
             hooks = bundle_serde_hooks(serde_hooks)
             if not isinstance(hooks, SerdeHookBundle):
                 raise ArgumentTypeError(
-                    f"serde_hooks is a pair of hooks, not {type(hooks).__name__}",
+                    f"serde_hooks must be a pair of hooks, not {type(hooks).__name__}",
                     reason="argument.type",
                 )
             encoder, self._decoder = hooks.unbundle()
@@ -267,7 +275,7 @@ def _only_bytes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         )
     if not isinstance(values[0], bytes):
         raise ArgumentTypeError(
-            f"the input is bytes, not {type(values[0]).__name__}: encode it, or use_serdio=True",
+            f"the input must be bytes, not {type(values[0]).__name__}: encode it, or use_serdio=True",
             reason="argument.input",
         )
     return values[0]
@@ -276,7 +284,7 @@ def _only_bytes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
 def _checked_token(token: str | None, name: str) -> str | None:
     if token is not None and not isinstance(token, str):
         raise ArgumentTypeError(
-            f"{name} is text, not {type(token).__name__}", reason="argument.token"
+            f"{name} must be text, not {type(token).__name__}", reason="argument.token"
         )
     return token and token.strip()
 

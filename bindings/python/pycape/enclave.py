@@ -94,7 +94,7 @@ class LocalEnclave:
     def set_faults(self, *names: str) -> None:
         """Misbehaves in these ways from now on, and in no other; without names, in none.
 
-        :raises ValueError: a name is unknown; the text lists the known ones.
+        :raises ValueError: a name is unknown; cape.h lists the known ones.
         """
         self._running().set_faults(list(names))
 

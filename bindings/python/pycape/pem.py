@@ -20,7 +20,7 @@ def read(source: PEM | None, name: str, reason: str) -> str | None:
         return None
     if not isinstance(source, (str, bytes, os.PathLike)):
         raise ArgumentTypeError(
-            f"{name} is a path or PEM, not {type(source).__name__}", reason=reason
+            f"{name} must be a path or PEM, not {type(source).__name__}", reason=reason
         )
     content = source
     if isinstance(source, os.PathLike) or "-----BEGIN" not in _text(source, name, reason):

@@ -27,7 +27,7 @@ def read(policy: PolicyLike | None) -> str | dict[str, Any] | None:
         return dict(policy)
     if not isinstance(policy, (str, os.PathLike)):
         raise ArgumentTypeError(
-            f'policy is "any", a dict or the path of a JSON file, not {type(policy).__name__}',
+            f'policy must be "any", a dict or the path of a JSON file, not {type(policy).__name__}',
             reason="argument.policy",
         )
     try:

@@ -27,11 +27,18 @@ class Settings:
     tls_ca: str | None
     policy: str | dict[str, Any] | None
     timeout_ms: int | None
+    insecure_ws: bool
+    proxy: str | None
 
     @property
     def is_default(self) -> bool:
         """Nothing names a service other than the public one."""
         return self.enclave is None and self.url == DEFAULT_URL
+
+    @property
+    def is_private(self) -> bool:
+        """What is offered to the service is not readable on the way."""
+        return self.is_local or self.url.strip().startswith(("wss://", "https://"))
 
     @property
     def is_local(self) -> bool:
@@ -63,6 +70,8 @@ class Settings:
             "tls_ca": tls_ca,
             "policy": policy,
             "timeout_ms": self.timeout_ms,
+            "insecure_ws": self.insecure_ws or None,
+            "proxy": self.proxy,
         }
         return {name: value for name, value in options.items() if value is not None}
 
@@ -74,6 +83,8 @@ def gather(
     tls_ca: pem.PEM | None,
     policy: policies.PolicyLike | None,
     timeout: float | None,
+    insecure_ws: bool,
+    proxy: str | None,
 ) -> Settings:
     """Checks the arguments of a client and adds what the environment has. Reads files; loads no
     library.
@@ -81,10 +92,14 @@ def gather(
     :raises ValueError, TypeError: one of them is not usable.
     """
     if not isinstance(url, str):
-        raise ArgumentTypeError(f"url is text, not {type(url).__name__}", reason="argument.url")
+        raise ArgumentTypeError(f"url must be text, not {type(url).__name__}", reason="argument.url")
+    if proxy is not None and not isinstance(proxy, str):
+        raise ArgumentTypeError(
+            f"proxy must be text, not {type(proxy).__name__}", reason="argument.proxy"
+        )
     if enclave is not None and not isinstance(enclave, LocalEnclave):
         raise ArgumentTypeError(
-            f"enclave is a LocalEnclave, not {type(enclave).__name__}", reason="argument.type"
+            f"enclave must be a LocalEnclave, not {type(enclave).__name__}", reason="argument.type"
         )
     if enclave is None:
         if url == DEFAULT_URL:
@@ -102,6 +117,8 @@ def gather(
         tls_ca=pem.read(tls_ca, "tls_ca", "argument.tls_ca"),
         policy=policies.read(policy),
         timeout_ms=_milliseconds(timeout),
+        insecure_ws=bool(insecure_ws),
+        proxy=proxy,
     )
 
 
@@ -110,11 +127,11 @@ def _milliseconds(timeout: float | None) -> int | None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
         raise ArgumentTypeError(
-            f"timeout is a number of seconds, not {type(timeout).__name__}",
+            f"timeout must be a number of seconds, not {type(timeout).__name__}",
             reason="argument.options",
         )
     if not 0 < timeout < math.inf:
         raise ArgumentError(
-            f"timeout is more than 0 seconds, not {timeout}", reason="argument.options"
+            f"timeout must be more than 0 seconds, not {timeout}", reason="argument.options"
         )
     return math.ceil(timeout * 1000)

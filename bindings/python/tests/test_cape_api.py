@@ -34,7 +34,8 @@ def test_signatures_are_the_documented_ones() -> None:
 
     assert parameters(Cape) == (
         "(url='wss://enclave.capeprivacy.com', access_token=None, verbose=False, *, "
-        "enclave=None, attestation_root=None, tls_ca=None, policy=None, timeout=None)"
+        "enclave=None, attestation_root=None, tls_ca=None, policy=None, timeout=None, "
+        "insecure_ws=False, proxy=None)"
     )
     assert parameters(Cape.connect) == "(self, function_ref, function_token=None)"
     assert parameters(Cape.invoke) == (
@@ -222,7 +223,7 @@ def write_auth(home: pathlib.Path, content: str) -> None:
 def test_without_a_login_the_public_service_is_a_value_error(
     clean_environment: pathlib.Path,
 ) -> None:
-    with pytest.raises(ValueError, match="cape login") as caught:
+    with pytest.raises(ValueError, match="access_token") as caught:
         Cape()
     assert str(clean_environment) in str(caught.value)
 
@@ -276,7 +277,7 @@ def test_a_function_token_needs_no_login(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_another_service_needs_a_token_at_connect() -> None:
-    with pytest.raises(ValueError, match="cape login"):
+    with pytest.raises(ValueError, match="access_token"):
         Cape(**REMOTE).connect("user/name")
 
 
@@ -285,6 +286,29 @@ def test_a_service_on_this_machine_needs_no_token(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert offered(Cape(url=url, policy="any"), None, monkeypatch) == (None, None)
+
+
+def test_a_service_on_this_machine_is_offered_the_login_that_there_is(
+    clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_auth(clean_environment, json.dumps({"access_token": "from-file"}))
+    cape = Cape(url="ws://127.0.0.1:9", policy="any")
+    assert offered(cape, None, monkeypatch) == ("from-file", "access")
+
+
+def test_the_login_never_goes_out_in_the_clear(
+    clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_auth(clean_environment, json.dumps({"access_token": "from-file"}))
+    cape = Cape(url="ws://enclave.example.com", policy="any", insecure_ws=True)
+    assert offered(cape, None, monkeypatch) == (None, None)
+
+
+def test_plaintext_to_another_machine_is_refused_unless_it_is_allowed_by_name() -> None:
+    with pytest.raises(ValueError, match="insecure_ws") as caught:
+        Cape(url="ws://192.0.2.1", policy="any").connect("user/name")
+    assert isinstance(caught.value, pycape.CapeError)
+    assert caught.value.reason == "argument.insecure_url"
 
 
 def test_an_empty_token_offers_none(monkeypatch: pytest.MonkeyPatch) -> None:
