@@ -100,6 +100,7 @@ fuzz: ## every fuzz target, FUZZTIME each (30s)
 	done
 
 clean: ## remove what was built
-	rm -rf build $(NODE)/dist $(NODE)/node_modules
+	rm -rf build $(NODE)/dist $(NODE)/node_modules bindings/python/build bindings/python/*.egg-info \
+		bindings/python/.hypothesis bindings/python/.pytest_cache bindings/python/.mypy_cache
 
 always:

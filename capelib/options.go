@@ -89,7 +89,7 @@ func DecodeJSON(options []byte, into any) error {
 		if errors.As(err, &refused) {
 			return AsError(refused)
 		}
-		return NewError("argument.options", "the JSON "+err.Error()+": look up the names in cape.h")
+		return NewError("argument.options", "the JSON of the options "+err.Error()+": cape.h lists names and types")
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func endpoint(base, function string) (*url.URL, error) {
 		return nil, fail("has a query or a fragment")
 	case port != "":
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return nil, fail("has a port that is none")
+			return nil, fail("has a port that is not 1 to 65535")
 		}
 	}
 	if err := checkFunction(function); err != nil {

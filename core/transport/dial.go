@@ -110,7 +110,7 @@ func checkResponse(o DialOptions, response *http.Response) error {
 
 func plaintextError(host string) error {
 	return &Error{Reason: "argument.insecure_url", Text: fmt.Sprintf(
-		"ws:// to %s would send results unprotected: use wss://, or allow it with insecure_ws", host)}
+		"ws:// to %s would send results unprotected: use wss://, or allow that by name (insecure_ws)", host)}
 }
 
 // responseError puts a plain HTTP answer into words, with the server's own text where it gave
@@ -129,8 +129,8 @@ func responseError(host string, response *http.Response) error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return &Error{Reason: "auth.rejected", Text: fmt.Sprintf("%s refused the token (HTTP %d)%s", host, status, said)}
 	case http.StatusNotFound:
-		return &Error{Reason: "connect.function", Text: fmt.Sprintf("%s has no such function (HTTP %d)%s", host, status, said)}
+		return &Error{Reason: "connect.function", Text: fmt.Sprintf("%s has no such function, or is no Cape enclave (HTTP %d)%s", host, status, said)}
 	default:
-		return &Error{Reason: "connect.status", Text: fmt.Sprintf("%s answered with HTTP %d in place of a websocket%s", host, status, said)}
+		return &Error{Reason: "connect.status", Text: fmt.Sprintf("%s answered with HTTP %d in place of a websocket, check the address and whether it is ws:// or wss://%s", host, status, said)}
 	}
 }

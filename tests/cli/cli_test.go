@@ -48,7 +48,7 @@ func start(t *testing.T, args ...string) *ready {
 		t.Fatalf("%v: run make build bindings first", err)
 	}
 	t.Cleanup(func() {
-		_ = command.Process.Kill()
+		_ = command.Process.Signal(syscall.SIGTERM) // so that it removes its folders
 		_ = command.Wait()
 	})
 	line, err := bufio.NewReader(output).ReadBytes('\n')

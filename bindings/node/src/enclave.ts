@@ -84,7 +84,7 @@ export class LocalEnclave {
    * Misbehaves from now on, so that a program can test how it takes errors; without names it
    * behaves again.
    *
-   * @throws ArgumentError for an unknown name; the message lists the known ones. ClosedError after close.
+   * @throws ArgumentError for an unknown name; cape.h lists the known ones. ClosedError after close.
    */
   setFaults(...faults: string[]): void {
     this.#enclave.setFaults(faults);

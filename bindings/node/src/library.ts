@@ -8,7 +8,7 @@ interface Candidate {
   origin: string;
 }
 
-const fileName = process.platform === "darwin" ? "libcape.dylib" : process.platform === "win32" ? "cape.dll" : "libcape.so";
+const fileName = process.platform === "darwin" ? "libcape.dylib" : process.platform === "win32" ? "libcape.dll" : "libcape.so";
 
 /** Where the library may be, best first. CAPE_LIBRARY, when set, is the only place. */
 function candidates(): Candidate[] {
@@ -16,10 +16,12 @@ function candidates(): Candidate[] {
   if (named) {
     return [{ path: named, origin: "the environment variable CAPE_LIBRARY" }];
   }
-  return [
-    { path: fileURLToPath(new URL(`./${fileName}`, import.meta.url)), origin: "the package" },
-    { path: fileURLToPath(new URL(`../../../build/${fileName}`, import.meta.url)), origin: "the build tree" },
-  ];
+  const places = [{ path: fileURLToPath(new URL(`./${fileName}`, import.meta.url)), origin: "the package" }];
+  // Three folders up from an installed package lies somebody else's build folder.
+  if (existsSync(new URL("../../../include/cape.h", import.meta.url))) {
+    places.push({ path: fileURLToPath(new URL(`../../../build/${fileName}`, import.meta.url)), origin: "the build tree" });
+  }
+  return places;
 }
 
 /**

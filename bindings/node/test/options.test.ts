@@ -83,7 +83,7 @@ describe("the options of LocalEnclave", () => {
     await assert.rejects(LocalEnclave.start([], { pyhton: "python3" } as never), fault(ArgumentError, "argument.options"));
   });
 
-  test("refuse an unknown fault, and list the known ones", async () => {
+  test("refuse an unknown fault", async () => {
     await assert.rejects(LocalEnclave.start(functionFolder("echo"), { faults: ["no_such"] }), (error: ArgumentError) => {
       fault(ArgumentError, "argument.fault")(error);
       assert.match(error.message, /expired_leaf/);

@@ -118,6 +118,9 @@ func (flags *runFlags) input(args []string) ([]byte, error) {
 	if err != nil {
 		return nil, usagef("the input cannot be read: %v", err)
 	}
+	if len(input) > capelib.MaxInput {
+		return nil, capelib.NewError("limit.input", fmt.Sprintf("the input has more than %d bytes, which is the limit", capelib.MaxInput))
+	}
 	return input, nil
 }
 
