@@ -88,7 +88,7 @@ func run(t *testing.T, input string, args ...string) (string, string, int) {
 
 func TestRunWritesTheResultAndNothingElse(t *testing.T) {
 	t.Parallel()
-	enclave := start(t, "tests/functions/echo")
+	enclave := start(t, "tests/functions/echo", "tests/functions/pythagorean")
 	pin := []string{"--pcr", "0:" + enclave.PCRs["0"], "--pcr", "2:" + enclave.PCRs["2"]}
 	file := filepath.Join(t.TempDir(), "input")
 	if err := os.WriteFile(file, []byte("from a file\x00\n"), 0o600); err != nil {
@@ -102,6 +102,8 @@ func TestRunWritesTheResultAndNothingElse(t *testing.T) {
 		"empty argument": {[]string{"run", "local/echo", ""}, "", ""},
 		"file":           {[]string{"run", "local/echo", "-f", file}, "", "from a file\x00\n"},
 		"standard input": {[]string{"run", "local/echo", "-f", "-"}, "from a pipe", "from a pipe"},
+		"serdio":         {[]string{"run", "local/pythagorean", "--args", "[3, 4]"}, "", "5.0\n"},
+		"serdio by name": {[]string{"run", "local/pythagorean", "--args", `{"args": [3], "kwargs": {"b": 4}}`}, "", "5.0\n"},
 		"by id":          {[]string{"run", enclave.Functions[0].ID, "hello"}, "", "hello"},
 	} {
 		output, said, status := run(t, c.stdin, append(enclave.at(c.args...), pin...)...)
@@ -129,13 +131,18 @@ func TestRunChecksTheFunction(t *testing.T) {
 
 func TestExitStatusTellsRefusalFromUsage(t *testing.T) {
 	t.Parallel()
-	enclave := start(t, "tests/functions/echo")
+	enclave := start(t, "tests/functions/echo", "tests/functions/pythagorean")
 	for name, c := range map[string]struct {
 		args   []string
 		status int
 		says   string
 	}{
 		"wrong PCR":       {enclave.at("run", "local/echo", "x", "--pcr", wrong), 1, "policy.pcr_mismatch"},
+		"function fails":  {enclave.at("run", "local/pythagorean", "x", "--any-enclave"), 1, "local/pythagorean failed"},
+		"args and input":  {enclave.at("run", "local/echo", "x", "--args", "[]", "--any-enclave"), 2, "not both"},
+		"args no JSON":    {enclave.at("run", "local/echo", "--args", "x", "--any-enclave"), 2, "argument.json"},
+		"no arguments":    {[]string{"run"}, 2, "FUNCTION"},
+		"no folders":      {[]string{"enclave"}, 2, "folder"},
 		"no function":     {enclave.at("run", "local/none", "x", "--any-enclave"), 1, "connect.function"},
 		"nothing listens": {[]string{"run", "local/echo", "x", "--any-enclave", "--url", "ws://127.0.0.1:1"}, 1, "connect.refused"},
 		"no policy":       {enclave.at("run", "local/echo", "x"), 2, "--any-enclave"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -41,7 +42,12 @@ with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "fun
 "pcrs". Logs go to standard error. SIGINT and SIGTERM end it.`,
 		Example: `  cape enclave ./echo
   cape enclave --tls --python venv/bin/python ./echo ./pythagorean`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("name one folder or more, each with an app.py")
+			}
+			return nil
+		},
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.serve(command.Context(), args)
 		},
@@ -52,6 +58,10 @@ with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "fun
 	f.StringVar(&flags.python, "python", "python3", "`INTERPRETER` that runs the functions: a path, or a name in PATH")
 	f.StringArrayVar(&flags.faults, "fault", nil, "misbehave as `NAME` says, to test clients: "+faultNames())
 	return command
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func faultNames() string {
@@ -66,6 +76,9 @@ func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
 	options := enclave.Options{
 		Listen: flags.listen, TLS: flags.tls,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
+	if host, _, err := net.SplitHostPort(flags.listen); err == nil && !isLoopback(host) {
+		options.Log.Warn("anyone who reaches this address can run the functions, which nothing isolates from this machine", "listen", flags.listen)
 	}
 	python, err := exec.LookPath(flags.python)
 	if err == nil {

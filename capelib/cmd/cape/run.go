@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +22,7 @@ type runFlags struct {
 	tlsCA           string
 	token           string
 	file            string
+	arguments       string
 	timeout         time.Duration
 	insecureWS      bool
 	policy          policyFlags
@@ -35,12 +37,23 @@ func newRunCommand() *cobra.Command {
 key that it proved, and writes the function's result to standard output, byte for byte and
 nothing else.
 
-FUNCTION is an id or user/name. The input is INPUT, or the content of a file with -f.
-Say which enclave you accept with --pcr or --function-checksum.`,
+FUNCTION is an id or user/name. The input is INPUT, or the content of a file with -f. A
+function made with serdio takes values, not bytes: give them with --args, and the result is
+printed as JSON. Say which enclave you accept with --pcr or --function-checksum.
+
+Exit status: 0 success; 1 the enclave, the function or the network said no; 2 the command line
+or a file cannot be used.`,
 		Example: `  cape run local/echo hello --url ws://127.0.0.1:8765 \
       --attestation-root root.pem --pcr 0:$PCR0
+  cape run local/pythagorean --args '[3, 4]' --url ws://127.0.0.1:8765 --any-enclave \
+      --attestation-root root.pem
   cape run user/name -f - --url wss://enclave.example.com --pcr 0:$PCR0 < input`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usagef("give FUNCTION, and INPUT, -f or --args; there are %d arguments", len(args))
+			}
+			return nil
+		},
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command.Context(), args)
 		},
@@ -51,7 +64,8 @@ Say which enclave you accept with --pcr or --function-checksum.`,
 	f.StringVar(&flags.tlsCA, "tls-ca", "", "`FILE` of PEM authorities to trust for TLS in place of the system's")
 	f.StringVarP(&flags.token, "token", "t", "", "credential to present")
 	f.StringVarP(&flags.file, "file", "f", "", "read the input from `FILE`; - is standard input")
-	f.DurationVar(&flags.timeout, "timeout", capelib.DefaultTimeout, "deadline for connecting, and for the call")
+	f.StringVar(&flags.arguments, "args", "", "arguments of a function made with serdio, as a `JSON` array, or as {\"args\": [...], \"kwargs\": {...}}")
+	f.DurationVar(&flags.timeout, "timeout", capelib.DefaultTimeout, "deadline for connecting, and for the call; 0 is the default")
 	f.BoolVar(&flags.insecureWS, "insecure-ws", false, "permit ws:// to another machine: results can be read and forged on the way")
 	flags.policy.register(command)
 	return command
@@ -66,13 +80,13 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 		return err
 	}
 	options := capelib.Options{
-		URL: flags.url, Function: args[0], Token: flags.token, Policy: policy,
+		URL: flags.url, Function: args[0], Token: strings.TrimSpace(flags.token), Policy: policy,
 		InsecureWS: flags.insecureWS, Timeout: flags.timeout,
 	}
-	if options.AttestationRoots, err = readFile(flags.attestationRoot); err != nil {
+	if options.AttestationRoots, err = readFile("--attestation-root", flags.attestationRoot); err != nil {
 		return err
 	}
-	if options.TLSCA, err = readFile(flags.tlsCA); err != nil {
+	if options.TLSCA, err = readFile("--tls-ca", flags.tlsCA); err != nil {
 		return err
 	}
 	input, err := flags.input(args[1:])
@@ -88,7 +102,13 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 	defer conn.Close()
 	output, err := conn.Invoke(ctx, input)
 	if err != nil {
-		return err
+		return flags.named(args[0], err)
+	}
+	if flags.arguments != "" {
+		if output, err = capelib.SerdioDecode(output); err != nil {
+			return err
+		}
+		output = append(output, '\n')
 	}
 	if _, err := os.Stdout.Write(output); err != nil {
 		return usagef("the result cannot be written: %v", err)
@@ -96,14 +116,37 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 	return nil
 }
 
+// named tells which function an error of a function is from, and what may be behind it.
+func (flags *runFlags) named(function string, err error) error {
+	failure := capelib.AsError(err)
+	if failure.Code != capelib.CodeFunction {
+		return failure
+	}
+	hint := ""
+	if flags.arguments == "" {
+		hint = "; a function made with serdio takes --args"
+	}
+	return capelib.NewError(failure.Reason, function+" failed: "+failure.Message+hint)
+}
+
 func (flags *runFlags) input(args []string) ([]byte, error) {
+	if flags.arguments != "" {
+		if len(args) == 1 || flags.file != "" {
+			return nil, usagef("give --args, or the input as INPUT or with -f, not both")
+		}
+		arguments := strings.TrimSpace(flags.arguments)
+		if strings.HasPrefix(arguments, "[") {
+			arguments = `{"args": ` + arguments + `}`
+		}
+		return capelib.SerdioEncode([]byte(arguments))
+	}
 	switch {
 	case len(args) == 1 && flags.file != "":
 		return nil, usagef("give INPUT or -f, not both")
 	case len(args) == 1:
 		return []byte(args[0]), nil
 	case flags.file == "":
-		return nil, usagef("the input is missing: give INPUT, or -f FILE (- for standard input)")
+		return nil, usagef("the input is missing: give INPUT, -f FILE (- for standard input) or --args")
 	}
 	file := os.Stdin
 	if flags.file != "-" {
@@ -124,14 +167,14 @@ func (flags *runFlags) input(args []string) ([]byte, error) {
 	return input, nil
 }
 
-// readFile reads a file that an option names, or nothing when the option is not given.
-func readFile(name string) ([]byte, error) {
+// readFile reads the file that a flag names, or nothing when the flag is not given.
+func readFile(flag, name string) ([]byte, error) {
 	if name == "" {
 		return nil, nil
 	}
 	content, err := os.ReadFile(name)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("a file cannot be read: %w", err)}
+		return nil, usagef("%s: %v", flag, err)
 	}
 	return content, nil
 }

@@ -48,7 +48,12 @@ input. Say which enclave you accept with --policy, with --pcr and --function-che
 Exit status: 0 accepted, 1 refused, 2 the command line or a file cannot be used.`,
 		Example: `  cape verify --pcr 0:$PCR0 --nonce $NONCE document.bin
   cape verify --policy policy.json --at-document-time --json archived.b64`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("name one FILE, or - for standard input; there are %d arguments", len(args))
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error { return flags.verify(args[0]) },
 	}
 	f := command.Flags()
@@ -97,7 +102,7 @@ func (flags *verifyFlags) options() (capelib.VerifyOptions, error) {
 		return o, err
 	}
 	for _, file := range flags.roots {
-		root, err := readFile(file)
+		root, err := readFile("--root", file)
 		if err != nil {
 			return o, err
 		}
@@ -126,7 +131,7 @@ func (flags *verifyFlags) readPolicy() (*capelib.Policy, error) {
 	if flags.policy.pcrs != nil || flags.policy.functionChecksum != "" || flags.policy.anyEnclave {
 		return nil, usagef("give --policy, or the policy by --pcr, --function-checksum or --any-enclave, not both")
 	}
-	text, err := readFile(flags.policyFile)
+	text, err := readFile("--policy", flags.policyFile)
 	if err != nil {
 		return nil, err
 	}
