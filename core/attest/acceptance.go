@@ -98,8 +98,9 @@ func policyRefusal(reason, cause, remedy string) *Error {
 // difference is how a document's PCRs compare to the pinned ones: sorted indices.
 type difference struct {
 	differ, same, missing []int
-	sizes                 bool // a value differs already in its length
-	debug                 bool // the enclave runs in debug mode
+	sizes                 bool   // a value differs already in its length
+	debug                 bool   // the enclave runs in debug mode
+	value                 []byte // the enclave's, of the first that differs
 }
 
 // compare looks at every pinned value in constant time.
@@ -126,7 +127,18 @@ func compare(pins map[int][][]byte, pcrs map[int][]byte) *difference {
 	slices.Sort(d.differ)
 	slices.Sort(d.same)
 	slices.Sort(d.missing)
+	if len(d.differ) > 0 {
+		d.value = pcrs[d.differ[0]]
+	}
 	return d
+}
+
+// remedy names the value to pin, where one register tells the build.
+func (d *difference) remedy() string {
+	if d.debug || len(d.value) == 0 {
+		return remedyPCRs
+	}
+	return fmt.Sprintf("if you trust the build with PCR%d %x, pin that; if not, do not use the enclave", d.differ[0], d.value)
 }
 
 func (d *difference) empty() bool { return d.count() == 0 }
@@ -136,5 +148,5 @@ func (d *difference) refusal(prefix string) *Error {
 	if len(d.differ) == 0 {
 		return policyRefusal("policy.pcr_missing", prefix+verb(d.missing, "is", "are")+" not in the document", remedyPCRs)
 	}
-	return policyRefusal("policy.pcr_mismatch", prefix+d.explain(), remedyPCRs)
+	return policyRefusal("policy.pcr_mismatch", prefix+d.explain(), d.remedy())
 }
