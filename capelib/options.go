@@ -37,9 +37,10 @@ type Options struct {
 	// Token is the credential. It is sent to the enclave's front, protected by TLS only.
 	Token     string
 	TokenType TokenType
-	// AttestationRoots, PEM, are trusted in place of the embedded AWS Nitro root.
+	// AttestationRoots, PEM, are trusted in place of the embedded AWS Nitro root. nil is that
+	// root; what is empty but not nil is refused.
 	AttestationRoots []byte
-	// TLSCA, PEM, are the authorities trusted for TLS in place of the system's.
+	// TLSCA, PEM, are the authorities trusted for TLS in place of the system's; nil is those.
 	TLSCA []byte
 	// InsecureWS permits ws:// to a host that is not loopback: results can then be read and
 	// forged on the way.
@@ -59,8 +60,8 @@ func ParseOptions(options []byte) (Options, error) {
 		Policy           json.RawMessage `json:"policy"`
 		Token            string          `json:"token"`
 		TokenType        TokenType       `json:"token_type"`
-		AttestationRoots string          `json:"attestation_roots"`
-		TLSCA            string          `json:"tls_ca"`
+		AttestationRoots *string         `json:"attestation_roots"`
+		TLSCA            *string         `json:"tls_ca"`
 		InsecureWS       bool            `json:"insecure_ws"`
 		Proxy            string          `json:"proxy"`
 		TimeoutMS        uint32          `json:"timeout_ms"`
@@ -70,7 +71,7 @@ func ParseOptions(options []byte) (Options, error) {
 	}
 	o := Options{
 		URL: parsed.URL, Function: parsed.Function, Token: parsed.Token, TokenType: parsed.TokenType,
-		AttestationRoots: []byte(parsed.AttestationRoots), TLSCA: []byte(parsed.TLSCA),
+		AttestationRoots: given(parsed.AttestationRoots), TLSCA: given(parsed.TLSCA),
 		InsecureWS: parsed.InsecureWS, Proxy: parsed.Proxy,
 		Timeout: time.Duration(parsed.TimeoutMS) * time.Millisecond,
 	}
@@ -79,6 +80,15 @@ func ParseOptions(options []byte) (Options, error) {
 		return Options{}, err
 	}
 	return o, nil
+}
+
+// given is nil only where an option is absent: what is given but empty, as a file may be, must
+// not fall back to what is trusted by default.
+func given(text *string) []byte {
+	if text == nil {
+		return nil
+	}
+	return []byte(*text)
 }
 
 // DecodeJSON reads options in JSON strictly: unknown, repeated and differently spelt names are
@@ -125,12 +135,12 @@ func (o Options) check() (*target, error) {
 	if t.subprotocols, err = subprotocols(o.Token, o.TokenType); err != nil {
 		return nil, err
 	}
-	if len(o.AttestationRoots) > 0 {
+	if o.AttestationRoots != nil {
 		if t.roots, err = attest.ParseRoots(o.AttestationRoots); err != nil {
 			return nil, AsError(err)
 		}
 	}
-	if len(o.TLSCA) > 0 {
+	if o.TLSCA != nil {
 		t.authorities = x509.NewCertPool()
 		if !t.authorities.AppendCertsFromPEM(o.TLSCA) {
 			return nil, NewError("argument.tls_ca", "tls_ca holds no certificate: pass PEM text with BEGIN CERTIFICATE")

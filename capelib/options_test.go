@@ -57,6 +57,8 @@ func TestConnectRefusesOptionsThatCannotBeMeant(t *testing.T) {
 		"token with comma":   {`{` + anyPolicy + `,"token":"a,b"}`, "argument.token"},
 		"token type":         {`{` + anyPolicy + `,"token":"a","token_type":"other"}`, "argument.token"},
 		"roots":              {`{` + anyPolicy + `,"attestation_roots":"no PEM"}`, "argument.roots"},
+		"empty roots":        {`{` + anyPolicy + `,"attestation_roots":""}`, "argument.roots"},
+		"empty authorities":  {`{` + anyPolicy + `,"tls_ca":""}`, "argument.tls_ca"},
 		"authorities":        {`{` + anyPolicy + `,"tls_ca":"no PEM"}`, "argument.tls_ca"},
 		"proxy":              {`{` + anyPolicy + `,"proxy":"socks5://h"}`, "argument.proxy"},
 		"plaintext":          {`{"url":"ws://192.0.2.1","function":"a/b","policy":"any"}`, "argument.insecure_url"},

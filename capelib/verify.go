@@ -12,7 +12,8 @@ import (
 type VerifyOptions struct {
 	// Policy says which enclaves are accepted. Required.
 	Policy *Policy
-	// AttestationRoots, PEM, are trusted in place of the embedded AWS Nitro root.
+	// AttestationRoots, PEM, are trusted in place of the embedded AWS Nitro root. nil is that
+	// root; what is empty but not nil is refused.
 	AttestationRoots []byte
 	// Nonce is what the document has to carry; nil: it is not checked, and the document may be
 	// an old one.
@@ -32,30 +33,30 @@ type VerifyOptions struct {
 func ParseVerifyOptions(options []byte) (VerifyOptions, error) {
 	var parsed struct {
 		Policy           json.RawMessage `json:"policy"`
-		AttestationRoots string          `json:"attestation_roots"`
-		Nonce            string          `json:"nonce"`
+		AttestationRoots *string         `json:"attestation_roots"`
+		Nonce            *string         `json:"nonce"`
 		PublicKeyLength  uint16          `json:"public_key_length"`
-		Time             string          `json:"time"`
+		Time             *string         `json:"time"`
 		AtDocumentTime   bool            `json:"at_document_time"`
 	}
 	if err := DecodeJSON(options, &parsed); err != nil {
 		return VerifyOptions{}, err
 	}
 	o := VerifyOptions{
-		AttestationRoots: []byte(parsed.AttestationRoots), AtDocumentTime: parsed.AtDocumentTime,
+		AttestationRoots: given(parsed.AttestationRoots), AtDocumentTime: parsed.AtDocumentTime,
 		PublicKeyLength: int(parsed.PublicKeyLength),
 	}
 	var err error
 	if o.Policy, err = parseOptionalPolicy(parsed.Policy); err != nil {
 		return VerifyOptions{}, err
 	}
-	if parsed.Nonce != "" {
-		if o.Nonce, err = hex.DecodeString(parsed.Nonce); err != nil {
+	if parsed.Nonce != nil {
+		if o.Nonce, err = hex.DecodeString(*parsed.Nonce); err != nil {
 			return VerifyOptions{}, NewError("argument.options", "the nonce is not hexadecimal: give two digits for each byte")
 		}
 	}
-	if parsed.Time != "" {
-		if o.Time, err = time.Parse(time.RFC3339, parsed.Time); err != nil {
+	if parsed.Time != nil {
+		if o.Time, err = time.Parse(time.RFC3339, *parsed.Time); err != nil || o.Time.IsZero() {
 			return VerifyOptions{}, NewError("argument.options", "the time is not of RFC 3339: write it as 2026-01-31T12:00:00Z")
 		}
 	}
@@ -76,7 +77,7 @@ func parseOptionalPolicy(raw json.RawMessage) (*Policy, error) {
 // is refused is an [*Error] of code [CodeAttestation] or [CodePolicy] with the report in it.
 func Verify(document []byte, o VerifyOptions) (*Report, error) {
 	var roots [][]byte
-	if len(o.AttestationRoots) > 0 {
+	if o.AttestationRoots != nil {
 		var err error
 		if roots, err = attest.ParseRoots(o.AttestationRoots); err != nil {
 			return nil, AsError(err)

@@ -62,6 +62,8 @@ func TestParseVerifyOptionsIsStrict(t *testing.T) {
 		"nonce number":         {`{"policy":"any","nonce":0}`, "argument.options"},
 		"nonce not hex":        {`{"policy":"any","nonce":"xy"}`, "argument.options"},
 		"nonce half a byte":    {`{"policy":"any","nonce":"012"}`, "argument.options"},
+		"time of year 1":       {`{"policy":"any","time":"0001-01-01T00:00:00Z"}`, "argument.options"},
+		"empty time":           {`{"policy":"any","time":""}`, "argument.options"},
 		"nonce with 0x":        {`{"policy":"any","nonce":"0x01"}`, "argument.options"},
 		"roots list":           {`{"policy":"any","attestation_roots":[]}`, "argument.options"},
 		"length text":          {`{"policy":"any","public_key_length":"32"}`, "argument.options"},
@@ -107,6 +109,21 @@ func TestParseVerifyOptionsReadsEveryName(t *testing.T) {
 	}
 }
 
+func TestVerifyOptionsThatAreEmptyAreNotAbsent(t *testing.T) {
+	t.Parallel()
+	for json, reason := range map[string]string{
+		`{"policy":"any","nonce":""}`:             "argument.options",
+		`{"policy":"any","attestation_roots":""}`: "argument.roots",
+	} {
+		o, err := capelib.ParseVerifyOptions([]byte(json))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = capelib.Verify(readVector(t, "good.bin"), o)
+		wantError(t, err, capelib.CodeArgument, reason)
+	}
+}
+
 func TestVerifyRefusesOptionsThatCannotBeMeant(t *testing.T) {
 	t.Parallel()
 	root := readVector(t, "root.pem")
@@ -119,6 +136,7 @@ func TestVerifyRefusesOptionsThatCannotBeMeant(t *testing.T) {
 		"only debug":    {func(o *capelib.VerifyOptions) { o.Policy = &capelib.Policy{AllowDebug: true} }, "argument.policy_empty"},
 		"short PCR":     {func(o *capelib.VerifyOptions) { o.Policy = &capelib.Policy{PCRs: map[int][][]byte{0: {{1}}}} }, "argument.policy"},
 		"any and a pin": {func(o *capelib.VerifyOptions) { o.Policy.FunctionChecksum = make([]byte, 32) }, "argument.policy"},
+		"empty roots":   {func(o *capelib.VerifyOptions) { o.AttestationRoots = []byte{} }, "argument.roots"},
 		"roots no PEM":  {func(o *capelib.VerifyOptions) { o.AttestationRoots = []byte("no PEM") }, "argument.roots"},
 		"roots cut off": {func(o *capelib.VerifyOptions) { o.AttestationRoots = root[:len(root)/2] }, "argument.roots"},
 		"roots a key": {func(o *capelib.VerifyOptions) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -115,6 +116,11 @@ func TestVerifyEndsWithTheStatusOfTheVerdict(t *testing.T) {
 		"nonce not hex":      {verifying("--any-enclave", "--nonce", "xyz", good), 2, "--nonce"},
 		"nonce half a byte":  {verifying("--any-enclave", "--nonce", "303", good), 2, "--nonce"},
 		"nonce too long":     {verifying("--any-enclave", "--nonce", strings.Repeat("00", 1025), good), 2, "nonce"},
+		"empty nonce":        {verifying("--any-enclave", "--nonce", "", good), 2, "--nonce"},
+		"empty time":         {verifying("--any-enclave", good, "--at", ""), 2, "--at"},
+		"empty root":         {verifying("--any-enclave", good, "--root", ""), 2, "--root"},
+		"empty policy name":  {verifying("--any-enclave", "--policy", "", good), 2, "--policy"},
+		"empty checksum":     {verifying("--pcr", "0:"+goodPCR0, "--function-checksum", "", good), 2, "--function-checksum"},
 		"bad time":           {[]string{"verify", "--at", "yesterday", "--any-enclave", good}, 2, "2026-01-31T12:00:00Z"},
 		"time without zone":  {[]string{"verify", "--at", "2026-06-01T12:30:02", "--any-enclave", good}, 2, "--at"},
 		"two times":          {verifying("--any-enclave", "--at-document-time", good), 2, "not both"},
@@ -124,6 +130,23 @@ func TestVerifyEndsWithTheStatusOfTheVerdict(t *testing.T) {
 			t.Parallel()
 			v.check(t)
 		})
+	}
+}
+
+func TestVerifySaysWhenItsReportCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{verifying("--any-enclave", good), verifying("--any-enclave", "--json", good)} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Skipf("left out: needs /dev/full: %v", err)
+		}
+		defer full.Close()
+		var said strings.Builder
+		command := exec.Command(cape, args...)
+		command.Dir, command.Stdout, command.Stderr = root, full, &said
+		if err := command.Run(); command.ProcessState.ExitCode() != 2 || !strings.Contains(said.String(), "cannot be written") {
+			t.Errorf("%q, %v", said.String(), err)
+		}
 	}
 }
 
@@ -239,6 +262,7 @@ var judged = map[string]struct{ file, at, nonce string }{
 	"accepted":    {good, goodAt, goodNonce},
 	"other nonce": {good, goodAt, "00"},
 	"clock":       {good, "2026-06-04T12:30:00.25Z", goodNonce},
+	"slow clock":  {good, "2026-05-29T12:30:00.25Z", goodNonce},
 	"expired":     {good, "2026-06-04T12:30:00.25Z", ""},
 	"debug":       {debugMode, goodAt, ""},
 	"no document": {ownRoot, goodAt, ""},
@@ -325,7 +349,7 @@ func TestVerifyPrintsTheReportAsATable(t *testing.T) {
 					t.Errorf("the row %q is %q, want %q", name, rows[name], value)
 				}
 			}
-			if skew, ok := rows["clock"]; ok != (report.ClockSkewSeconds != nil) || ok && !strings.Contains(skew, "259200") {
+			if skew, ok := rows["clock"]; ok != (report.ClockSkewSeconds != nil) || ok && !strings.Contains(skew, " by 259200 s") {
 				t.Errorf("the row of the clock is %q", skew)
 			}
 		})

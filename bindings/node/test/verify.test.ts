@@ -247,6 +247,8 @@ describe("verify refuses as an argument", { timeout: 60_000 }, () => {
       const file = join(place, "root.pem");
       await writeFile(file, "nothing");
       await assert.rejects(verify(good, accepting({ attestationRoot: file })), fault(ArgumentError, "argument.roots"));
+      await writeFile(file, "");
+      await assert.rejects(verify(good, accepting({ attestationRoot: file })), fault(ArgumentError, "argument.roots"));
     } finally {
       await rm(place, { recursive: true });
     }

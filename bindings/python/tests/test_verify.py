@@ -279,6 +279,7 @@ def test_an_argument_of_another_type_is_a_type_error(
         ({"attestation_root": "/no/such/file"}, "argument.roots"),
         ({"attestation_root": ATTEST}, "argument.roots"),
         ({"attestation_root": ATTEST / "good.bin"}, "argument.roots"),
+        ({"attestation_root": ATTEST / "empty.bin"}, "argument.roots"),
         ({"attestation_root": ROOT[: len(ROOT) // 2]}, "argument.roots"),
         ({"attestation_root": ROOT.replace("CERTIFICATE", "PRIVATE KEY")}, "argument.roots"),
     ],

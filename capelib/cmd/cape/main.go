@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -62,13 +63,33 @@ func run(args []string) int {
 	}
 }
 
+// refuseEmpty refuses flags that say what to trust or to demand, and say nothing: a script's
+// variable that is not set must not make a check disappear.
+func refuseEmpty(command *cobra.Command) error {
+	for _, name := range []string{"at", "attestation-root", "function-checksum", "nonce", "policy", "root", "tls-ca"} {
+		flag := command.Flags().Lookup(name)
+		if flag == nil || !flag.Changed {
+			continue
+		}
+		values := []string{flag.Value.String()}
+		if several, ok := flag.Value.(interface{ GetSlice() []string }); ok {
+			values = several.GetSlice()
+		}
+		if slices.Contains(values, "") {
+			return usagef("--%s is empty: give a value, or leave the flag out", name)
+		}
+	}
+	return nil
+}
+
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "cape",
-		Short:         "Call code that runs inside a trusted execution environment, and know which code answered",
-		Version:       version,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Use:               "cape",
+		Short:             "Call code that runs inside a trusted execution environment, and know which code answered",
+		Version:           version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return refuseEmpty(command) },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newEnclaveCommand(), newRunCommand(), newVerifyCommand())

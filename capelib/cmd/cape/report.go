@@ -12,10 +12,9 @@ import (
 )
 
 // printReport writes a report for people: the verdict and what to do, the steps, and what is
-// known of the document.
-func printReport(w io.Writer, report *capelib.Report) {
+// known of the document. The error is that of writing.
+func printReport(w io.Writer, report *capelib.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer table.Flush()
 	fmt.Fprintf(table, "verdict\t%s\n", strings.TrimSpace(report.Verdict+"  "+report.Reason))
 	line := func(name, value string) {
 		if value != "" {
@@ -36,14 +35,19 @@ func printReport(w io.Writer, report *capelib.Report) {
 	line("function", report.FunctionChecksum)
 	line("release", report.Release)
 	line("root", report.RootSHA256)
-	if report.ClockSkewSeconds != nil {
-		line("clock", fmt.Sprintf("this machine's is ahead by %d s, it seems", *report.ClockSkewSeconds))
+	if skew := report.ClockSkewSeconds; skew != nil {
+		direction := "ahead"
+		if *skew < 0 {
+			direction = "behind"
+		}
+		line("clock", fmt.Sprintf("this machine's is %s by %d s, it seems", direction, max(*skew, -*skew)))
 	}
 	if report.DebugMode {
 		line("debug", "the enclave runs in debug mode: its host can read its memory")
 	}
 	line("unknown keys", strings.Join(report.UnknownKeys, ", "))
 	printPCRs(line, report.PCRs)
+	return table.Flush()
 }
 
 // printPCRs lists the registers in order, without those that were never written.

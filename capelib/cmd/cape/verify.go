@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -80,19 +79,26 @@ func (flags *verifyFlags) verify(file string) error {
 	if report == nil {
 		return err
 	}
+	print := printReport
 	if flags.json {
-		encoded, err := json.MarshalIndent(report, "", "  ")
-		if err != nil {
-			return err
-		}
-		fmt.Println(string(encoded))
-	} else {
-		printReport(os.Stdout, report)
+		print = printJSON
+	}
+	if err := print(os.Stdout, report); err != nil {
+		return usagef("the report cannot be written: %v", err)
 	}
 	if err != nil {
 		return errRefused
 	}
 	return nil
+}
+
+func printJSON(w io.Writer, report *capelib.Report) error {
+	encoded, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(encoded, '\n'))
+	return err
 }
 
 func (flags *verifyFlags) options() (capelib.VerifyOptions, error) {
