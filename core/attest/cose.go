@@ -30,7 +30,7 @@ const (
 // protectedES384 is the one protected header there is: {1: -35}, ES384.
 var protectedES384 = [...]byte{0xa1, 0x01, 0x38, 0x22}
 
-// envelope is a COSE_Sign1 (RFC 9052 section 4.2). Its slices share memory with the document.
+// envelope is a COSE_Sign1 (RFC 9052 section 4.2). Its slices share memory with what was parsed.
 type envelope struct {
 	payloadItem []byte // the payload with its length, as the signature covers it
 	payload     []byte

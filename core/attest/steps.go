@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"fmt"
 	"time"
@@ -39,7 +40,8 @@ func (v *Verifier) parse(document []byte, o *Options, at time.Time) (*evidence, 
 	return e, nil
 }
 
-// parseDocument takes a document apart.
+// parseDocument takes a document apart. It reads its own copy of it: the caller's memory may be
+// shared with others, who could change it between what is read and what is hashed.
 func parseDocument(document []byte, o *Options) (*envelope, *payload, *Error) {
 	if len(document) == 0 {
 		return nil, nil, cborError("parse.empty", "there is no document, but nothing at all")
@@ -47,7 +49,7 @@ func parseDocument(document []byte, o *Options) (*envelope, *payload, *Error) {
 	if len(document) > maxDocument {
 		return nil, nil, cborError("parse.too_large", "the document is over 16 KiB, more than a security module makes")
 	}
-	e, err := parseEnvelope(document)
+	e, err := parseEnvelope(bytes.Clone(document))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -33,7 +33,7 @@ func Verify(document []byte, o Options) (*Document, *Report, error) {
 	return new(Verifier).Verify(document, o)
 }
 
-// Verify verifies a document, raw CBOR, which is only read. On success all of it holds: a
+// Verify verifies a document, raw CBOR, which is copied before any of it is read. On success all of it holds: a
 // pinned root vouches for the document, at the time in question, with the nonce asked for, and
 // the policy accepts it. The report is never nil. The error, if any, is an *Error, and then
 // the document is nil.

@@ -39,6 +39,35 @@ func TestVerifyReturnsTheDocument(t *testing.T) {
 	}
 }
 
+// Memory that a host shares can change at any time: what is signed has to be what was read.
+func TestAChangeOfTheInputAfterParsingIsNotSeen(t *testing.T) {
+	t.Parallel()
+	genuine, options := goodDocument(t), goodOptions()
+	forged := bytes.Replace(genuine, testPCR(0), bytes.Repeat([]byte{0xbb}, 48), 1)
+	for name, test := range map[string]struct {
+		before, after []byte
+		want          string
+	}{
+		"the genuine one for a forgery": {forged, genuine, "signature.invalid"},
+		"a forgery for the genuine one": {genuine, forged, ""},
+	} {
+		shared := slices.Clone(test.before)
+		var v Verifier
+		e, err := v.parse(shared, &options, options.Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(shared, test.after)
+		reason := ""
+		if _, err := v.authenticate(e, options.roots(), newReport()); err != nil {
+			reason = err.Reason
+		}
+		if reason != test.want {
+			t.Errorf("%s: %q, want %q", name, reason, test.want)
+		}
+	}
+}
+
 func TestVerifyReportsUnknownMembers(t *testing.T) {
 	t.Parallel()
 	d := newDraft(plainChain(), awsPlan()[leaf].key)
