@@ -19,19 +19,25 @@ def same(one: Any, other: Any) -> bool:
     return bool(_exact(one) == _exact(other))
 
 
-def _exact(value: Any) -> Any:
-    kind = type(value)
-    if kind is float:
-        return kind, struct.pack(">d", value)
-    if kind is complex:
-        return kind, struct.pack(">dd", value.real, value.imag)
-    if kind is dict:
-        return kind, [(_exact(key), _exact(item)) for key, item in value.items()]
-    if kind in (set, frozenset):
-        return kind, sorted((_exact(item) for item in value), key=repr)
-    if kind in (list, tuple):
-        return kind, [_exact(item) for item in value]
-    return kind, value
+def _exact(value: Any) -> list[Any]:
+    """The value written out flat, because a comparison of nested ones recurses."""
+    written: list[Any] = []
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        kind = type(item)
+        if kind is float:
+            written.append((kind, struct.pack(">d", item)))
+        elif kind is complex:
+            written.append((kind, struct.pack(">dd", item.real, item.imag)))
+        elif kind in (list, tuple, dict):
+            written.append((kind, len(item)))
+            pending += item.items() if kind is dict else item
+        elif kind in (set, frozenset):
+            written.append((kind, sorted(map(_exact, item), key=repr)))
+        else:
+            written.append((kind, item))
+    return written
 
 
 def _float(note: dict[str, Any]) -> float:

@@ -35,7 +35,13 @@ def _cases() -> dict[str, dict[str, Any]]:
     return cases
 
 
+def _further() -> dict[str, dict[str, Any]]:
+    further = json.loads((VECTORS / "serdio" / "further.json").read_text())
+    return {case["name"]: case for case in further["cases"] + further["decode_only"]}
+
+
 CASES = _cases()
+FURTHER = _further()
 
 
 @dataclasses.dataclass
@@ -102,8 +108,8 @@ def _call(case: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return args, {name: build(note) for name, note in case["kwargs"].items()}
 
 
-def _names(*fields: str) -> list[str]:
-    return [name for name, case in CASES.items() if any(field in case for field in fields)]
+def _names(*fields: str, of: dict[str, dict[str, Any]] = CASES) -> list[str]:
+    return [name for name, case in of.items() if any(field in case for field in fields)]
 
 
 def test_each_case_is_for_encoding_or_for_decoding() -> None:
@@ -115,7 +121,10 @@ def test_each_case_is_for_encoding_or_for_decoding() -> None:
 
 @pytest.mark.parametrize("name", _names("args", "args_python"))
 def test_a_call_is_encoded_byte_for_byte_and_decoded_as_it_was(name: str) -> None:
-    case = CASES[name]
+    _check_call(CASES[name])
+
+
+def _check_call(case: dict[str, Any]) -> None:
     args, kwargs = _call(case)
     encoder, decoder = HOOKS[case["encoder"]] if "encoder" in case else None, None
     if "decoder" in case:
@@ -165,6 +174,24 @@ def test_bytes_of_another_writer_are_decoded_or_refused(name: str) -> None:
         return
     wanted = ValueError if case["is_value_error"] else getattr(builtins, case["error"])
     with pytest.raises(wanted):
+        serdio.deserialize(data)
+
+
+@pytest.mark.parametrize("name", _names("args", of=FURTHER))
+def test_a_further_call_is_encoded_byte_for_byte_and_decoded_as_it_was(name: str) -> None:
+    if name == "nested_510_dicts" and "MSGPACK_PUREPYTHON" in os.environ:
+        pytest.skip("without C, msgpack packs each dict with two of Python's 1000 frames")
+    _check_call(FURTHER[name])
+
+
+@pytest.mark.parametrize("name", _names("input", of=FURTHER))
+def test_further_bytes_of_another_writer_are_decoded_or_refused(name: str) -> None:
+    case = FURTHER[name]
+    data = b"".join(bytes.fromhex(part) * times for part, times in case["input"])
+    if "reason" not in case:
+        assert same(serdio.deserialize(data), build(case["deserialize"]))
+        return
+    with pytest.raises((ValueError, TypeError)):
         serdio.deserialize(data)
 
 
