@@ -2,19 +2,16 @@ package serdio
 
 import "errors"
 
-// array reads an array. Where id is not nil it becomes that of a tuple of the elements.
-func (d *decoder) array(l level, id *identity) ([]any, error) {
+// array reads an array. Where w is not nil the elements are added to it.
+func (d *decoder) array(l level, w *whole) ([]any, error) {
 	n, err := d.arrayLen()
 	if err != nil {
 		return nil, err
 	}
-	if id != nil {
-		*id = d.ids.tuple(n)
-	}
 	items := make([]any, n)
 	var own identity
 	var element *identity
-	if id != nil {
+	if w != nil {
 		element = &own
 	}
 	for i := range items {
@@ -22,21 +19,20 @@ func (d *decoder) array(l level, id *identity) ([]any, error) {
 		if items[i], err = d.value(l.within(), element); err != nil {
 			return nil, err
 		}
-		if id != nil {
-			d.ids.follow(id, own)
+		if w != nil {
+			w.add(own)
 		}
 	}
 	return items, nil
 }
 
-// members reads an array as the elements of a set, each once. Where id is not nil it becomes that
-// of a frozenset of them.
-func (d *decoder) members(l level, id *identity) ([]any, error) {
+// members reads an array as the elements of a set, each once. Where w is not nil they are added to
+// it.
+func (d *decoder) members(l level, w *whole) ([]any, error) {
 	n, err := d.arrayLen()
 	if err != nil {
 		return nil, err
 	}
-	whole := d.ids.frozenSet()
 	items := make([]any, 0, n)
 	var seen index
 	defer seen.done(d.ids)
@@ -52,11 +48,10 @@ func (d *decoder) members(l level, id *identity) ([]any, error) {
 		}
 		if _, fresh := seen.add(d.ids, element); fresh {
 			items = append(items, item)
-			d.ids.include(&whole, element)
+			if w != nil {
+				w.add(element)
+			}
 		}
-	}
-	if id != nil {
-		*id = whole
 	}
 	return items, nil
 }
@@ -69,7 +64,8 @@ func (d *decoder) arrayLen() (int, error) {
 	return n, nil
 }
 
-func (d *decoder) mapping(l level) (Map, error) {
+// mapping reads a map. Where w is not nil the keys are added to it.
+func (d *decoder) mapping(l level, w *whole) (Map, error) {
 	n, err := d.mp.DecodeMapLen()
 	if err != nil || !d.promise(2*int64(n)) {
 		return nil, errTruncated()
@@ -94,6 +90,9 @@ func (d *decoder) mapping(l level) (Map, error) {
 		}
 		if position, fresh := seen.add(d.ids, id); fresh {
 			pairs = append(pairs, Pair{key, value})
+			if w != nil {
+				w.add(id)
+			}
 		} else {
 			pairs[position].Value = value
 		}

@@ -7,8 +7,11 @@ import "github.com/vmihailenco/msgpack/v5"
 //
 // Beside what [Encode] makes it takes what other writers may send: headers that are not minimal,
 // 32-bit floats, integers in a complex number, a plain array in place of the tuple of arguments
-// and of the tuple in a complex number. Further keys of the outer map are ignored; of a key that
-// stands twice the last one counts.
+// and of the tuple in a complex number. A tuple, set or frozenset may be made of whatever Python
+// can iterate over, in place of an array: of text, whose characters (code points) become its
+// elements; of bytes, as integers; of a map, its keys; of another tuple, set or frozenset, its
+// elements; and of an extension of code 0 or above, its code and its data. Further keys of the
+// outer map are ignored; of a key that stands twice the last one counts.
 func Decode(data []byte) (Call, error) {
 	d := &decoder{cursor: cursor{data: data, end: len(data)}, ids: newIdentifier()}
 	d.mp = msgpack.NewDecoder(&d.cursor)
@@ -36,7 +39,7 @@ func (d *decoder) call() (Call, error) {
 	if kindOf(code) != codeMap {
 		return Call{}, malformed("envelope", "the serdio data is not a map: was it made by serdio?")
 	}
-	envelope, err := d.mapping(level{})
+	envelope, err := d.mapping(level{}, nil)
 	if err != nil {
 		return Call{}, err
 	}
@@ -69,7 +72,7 @@ func (d *decoder) call() (Call, error) {
 // errUnhashable for one that cannot say.
 func (d *decoder) value(l level, id *identity) (any, error) {
 	if l.tooDeep() {
-		return nil, malformed("depth", "the serdio data is nested too deep: at most 511 arrays and maps in one another, 1024 with those around tuples and sets")
+		return nil, errDepth()
 	}
 	code, err := d.peek()
 	if err != nil {
@@ -90,7 +93,7 @@ func (d *decoder) value(l level, id *identity) (any, error) {
 		}
 		return items, nil
 	case codeMap:
-		pairs, err := d.mapping(l)
+		pairs, err := d.mapping(l, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -113,3 +116,7 @@ var (
 	emptyList any = []any{}
 	emptyMap  any = Map{}
 )
+
+func errDepth() error {
+	return malformed("depth", "the serdio data is nested too deep: at most 511 arrays and maps in one another, 1024 with those around tuples and sets")
+}

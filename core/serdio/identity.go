@@ -92,9 +92,9 @@ func (i *identifier) complex(c complex128) identity {
 	return i.join(i.float(real(c)), i.float(imag(c)))
 }
 
-// tuple and frozenSet begin the identity of a sequence of n elements. Each element is then added
-// with follow or, where the order must not count, with include.
-func (i *identifier) tuple(n int) identity                  { return identity{kindTuple, uint64(n)} }
+// tuple and frozenSet begin the identity of a sequence. Each element is then added with follow or,
+// where the order must not count, with include.
+func (i *identifier) tuple() identity                       { return identity{kindTuple} }
 func (i *identifier) frozenSet() identity                   { return identity{kindFrozenSet} }
 func (i *identifier) follow(to *identity, element identity) { *to = i.join(*to, element) }
 
@@ -102,4 +102,27 @@ func (i *identifier) include(to *identity, element identity) {
 	member := i.join(identity{kindMember}, element)
 	to[0] += member[0]
 	to[1] += member[1]
+}
+
+// whole is the identity of a tuple or frozenset whose elements come one by one.
+type whole struct {
+	ids     *identifier
+	ordered bool
+	id      identity
+}
+
+// whole begins that of the extension of a code.
+func (i *identifier) whole(code int8) *whole {
+	if code == extTuple {
+		return &whole{ids: i, ordered: true, id: i.tuple()}
+	}
+	return &whole{ids: i, id: i.frozenSet()}
+}
+
+func (w *whole) add(element identity) {
+	if w.ordered {
+		w.ids.follow(&w.id, element)
+	} else {
+		w.ids.include(&w.id, element)
+	}
 }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/libcape/libcape/core/serdio"
 )
@@ -40,6 +43,30 @@ func shell(value []byte, n int, wrap func([]byte) []byte) []byte {
 		value = wrap(value)
 	}
 	return value
+}
+
+func text32(text string) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{0xdb}, uint32(len(text))), text...)
+}
+
+// characters is all of them between two.
+func characters(from, to rune) string {
+	var text strings.Builder
+	for r := from; r <= to; r++ {
+		if utf8.ValidRune(r) {
+			text.WriteRune(r)
+		}
+	}
+	return text.String()
+}
+
+// inTurn wraps a payload in extensions of these codes, one after the other.
+func inTurn(codes ...byte) func([]byte) []byte {
+	n := 0
+	return func(b []byte) []byte {
+		n++
+		return ext32(codes[n%len(codes)], b)
+	}
 }
 
 // decodeCost returns what decoding allocates for each byte of input, in bytes.
@@ -80,6 +107,19 @@ func TestDecodeAllocatesInProportionToItsInput(t *testing.T) {
 		{"a map of NaNs", map32(size/6, bytes.Repeat(unhex(t, "ca7fc00000c0"), size/6)), 30},
 		{"sets just too large to be searched", repeated(t, size/23, "c71403dc0011000102030405060708090a0b0c0d0e0f10"), 20},
 		{"tuples in one another", shell([]byte{0xc0}, 500, func(b []byte) []byte { return ext32(2, append([]byte{0x91}, b...)) }), 12},
+		{"a tuple of text", ext32(2, text32(strings.Repeat("a", size))), 40},
+		{"a tuple of text of two bytes each", ext32(2, text32(strings.Repeat("é", size/2))), 25},
+		{"a set of text of one letter", ext32(3, text32(strings.Repeat("a", size))), 1},
+		{"a set of every character", ext32(3, text32(characters(0x800, utf8.MaxRune))), 25},
+		{"sets of all letters", repeated(t, size/105, string(hexOf(ext32(3, text32(characters('!', '~')))))), 40},
+		{"tuples of one letter", repeated(t, size/4, "d502a161"), 20},
+		{"tuples of no letter", repeated(t, size/3, "d402a0"), 15},
+		{"a tuple of bytes", ext32(2, append(unhex(t, "c600100000"), make([]byte, size)...)), 17},
+		{"a set of bytes", ext32(3, append(unhex(t, "c600100000"), make([]byte, size)...)), 1},
+		{"a tuple of a map of nils", ext32(2, map32(size/2, bytes.Repeat(unhex(t, "c0"), size))), 17},
+		{"a tuple of a map of NaNs", ext32(2, map32(size/6, bytes.Repeat(unhex(t, "ca7fc00000c0"), size/6))), 33},
+		{"tuples of extensions", repeated(t, size/5, "d602d40500"), 30},
+		{"sets and tuples made of one another", shell(repeated(t, size/5, "ca7fc00000"), 500, inTurn(2, 3, 4)), 30},
 		{"an array that is not there", unhex(t, "ddffffffff"), 500},
 		{"arrays that promise the same bytes", append(shell(nil, 300, func(b []byte) []byte { return array32(1<<20, b) }), make([]byte, size)...), 17},
 	}
@@ -123,10 +163,14 @@ func TestDecodeTakesLinearTimeForPayloadsInOneAnother(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
 	nils := repeated(t, size, "c0")
+	nans := repeated(t, size/5, "ca7fc00000")
 	tests := map[string][]byte{
 		"tuples": shell(nils, 400, func(b []byte) []byte { return ext32(2, append([]byte{0x91}, b...)) }),
 		"frozensets": ext32(3, append([]byte{0x91}, shell(ext32(2, nils), 400,
 			func(b []byte) []byte { return ext32(4, append([]byte{0x91}, b...)) })...)),
+		"sets made of one another": shell(nans, 1000, inTurn(2, 3, 4)),
+		"keys of maps of keys": shell(ext32(2, nils), 400,
+			func(b []byte) []byte { return ext32(2, slices.Concat([]byte{0x81}, b, []byte{0xc0})) }),
 	}
 	for name, value := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -52,7 +52,7 @@ func (p *plan) array(items []any, l level, id *identity) (int64, error) {
 	var own identity
 	var element *identity
 	if id != nil {
-		*id = p.ids.tuple(len(items))
+		*id = p.ids.tuple()
 		element = &own
 	}
 	size := sizeOfHeader(len(items))

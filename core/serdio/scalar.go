@@ -53,7 +53,7 @@ func (d *decoder) text(id *identity) (any, error) {
 		return nil, err
 	}
 	if !utf8.Valid(part) {
-		return nil, malformed("utf8", "text in the serdio data is not UTF-8: bytes must be sent as bytes")
+		return nil, errUTF8()
 	}
 	text := string(part)
 	if id != nil {
@@ -80,4 +80,8 @@ func (d *decoder) block() ([]byte, error) {
 		return nil, errTruncated()
 	}
 	return d.take(int64(n))
+}
+
+func errUTF8() error {
+	return malformed("utf8", "text in the serdio data is not UTF-8: bytes must be sent as bytes")
 }

@@ -41,12 +41,12 @@
 //
 // args is a tuple; kwargs stands only where there are any. A complex number is extension 1 around
 // extension 2 around [re, im], a tuple is extension 2, a set 3, a frozenset 4, each around an
-// array, in MessagePack of its own.
+// array, in MessagePack of its own. [Decode] takes more than that.
 //
 // # Limits
 //
 // A value lies within at most 511 arrays and maps of one payload, and within 1024 in all, counted
-// through tuples and sets.
+// through tuples and sets. A payload that is neither array nor map counts as one.
 //
 // Decode trusts no length that the input declares: it allocates for no more elements than there
 // are bytes left to hold them. What it allocates is proportional to the input: about as much as

@@ -155,10 +155,11 @@ func TestEveryFurtherVectorEncodesAndDecodes(t *testing.T) {
 
 // reprs are the results that serdio.json gives as Python's repr.
 var reprs = map[string]any{
-	"[1, 2]": []any{int64(1), int64(2)},
-	"1":      int64(1),
-	"2":      int64(2),
-	"(1+2j)": 1 + 2i,
+	"[1, 2]":          []any{int64(1), int64(2)},
+	"1":               int64(1),
+	"2":               int64(2),
+	"(1+2j)":          1 + 2i,
+	"('a', 'b', 'c')": serdio.Tuple{"a", "b", "c"},
 }
 
 func TestEveryVectorToDecodeDecodesOrFailsByItsReason(t *testing.T) {

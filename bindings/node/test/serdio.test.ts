@@ -15,6 +15,13 @@ function payload(value: unknown): string {
   return hex.slice(hex.indexOf("91", ARGS.length + 4) + 2);
 }
 
+function extension(code: number, content: Buffer): Buffer {
+  const header = Buffer.from("c90000000000", "hex");
+  header.writeUInt32BE(content.length, 1);
+  header[5] = code;
+  return Buffer.concat([header, content]);
+}
+
 function refused(hex: string, reason: string): void {
   assert.throws(() => serdio.decode(Buffer.from(hex, "hex")), fault(SerdioError, reason));
 }
@@ -132,13 +139,13 @@ describe("serdio decoding", () => {
   test("refuses what is nested too deep, in lists, maps and extensions", () => {
     refused(`${ARGS}${"91".repeat(1_000_000)}`, "serdio.depth");
     refused(`${ARGS}${"81a161".repeat(1_000)}90`, "serdio.depth");
-    let extension = Buffer.from("90", "hex");
-    for (let i = 0; i < 2_000; i++) {
-      const header = Buffer.from("c90000000001", "hex");
-      header.writeUInt32BE(extension.length, 1);
-      extension = Buffer.concat([header, extension]);
+    for (const code of [1, 2, 3, 4]) {
+      let nested: Buffer = Buffer.from("90", "hex");
+      for (let i = 0; i < 2_000; i++) {
+        nested = extension(code, nested);
+      }
+      refused(`${ARGS}${nested.toString("hex")}`, "serdio.depth");
     }
-    refused(`${ARGS}${extension.toString("hex")}`, "serdio.depth");
   });
 
   test("decodes as deep as it encodes", () => {
@@ -154,6 +161,38 @@ describe("serdio decoding", () => {
     const data = Buffer.alloc(9 << 20, 0xc0);
     Buffer.from(`${ARGS}dd00800001`, "hex").copy(data);
     assert.throws(() => serdio.decode(data), fault(SerdioError, "serdio.size"));
+  });
+
+  test("keeps the order of a map's keys in a tuple, whatever they are", () => {
+    const data = Buffer.from(`${ARGS}91c70d0284a16201a13102a13003a16104`, "hex");
+    assert.deepStrictEqual(serdio.decode(data), Tuple.of("b", "1", "0", "a"));
+  });
+
+  test("counts characters and bytes as values where a tuple is made of them", () => {
+    for (const type of [0xdb, 0xc6]) {
+      const content = Buffer.alloc((9 << 20) + 5, 0x61);
+      content[0] = type;
+      content.writeUInt32BE(9 << 20, 1);
+      for (const code of [2, 3, 4]) {
+        refused(`${ARGS}91${extension(code, content).toString("hex")}`, "serdio.size");
+      }
+    }
+  });
+
+  test("takes linear time for tuples, sets and keys that are made of one another", () => {
+    const size = 1 << 19;
+    const floats = Buffer.concat([Buffer.from("dd00080000", "hex"), Buffer.alloc(5 * size, "ca7fc00000", "hex")]);
+    let turns: Buffer = floats;
+    let keys: Buffer = extension(2, floats);
+    for (let i = 0; i < 400; i++) {
+      turns = extension(2 + (i % 3), turns);
+      keys = extension(2, Buffer.concat([Buffer.from([0x81]), keys, Buffer.from([0xc0])]));
+    }
+    for (const nested of [turns, keys]) {
+      const start = performance.now();
+      serdio.decode(Buffer.concat([Buffer.from(`${ARGS}91`, "hex"), nested]));
+      assert.ok(performance.now() - start < 10_000, "one more pass over all for each level");
+    }
   });
 
   test("refuses the unused byte, keys that cannot be keys, and names that are not text", () => {

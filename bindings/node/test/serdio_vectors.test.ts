@@ -22,6 +22,10 @@ const leftOut: Record<string, string> = {
   elements_equal_in_python: "true and 1 differ in JavaScript",
   equal_tuples_in_set: "objects of equal content differ in a JavaScript Set",
   equal_frozensets_in_set: "objects of equal content differ in a JavaScript Set",
+  tuples_of_other_payloads_in_set: "objects of equal content differ in a JavaScript Set",
+  tuples_of_bytes_in_set: "objects of equal content differ in a JavaScript Set",
+  tuples_of_extensions_in_set: "objects of equal content differ in a JavaScript Set",
+  frozensets_of_other_payloads_in_set: "objects of equal content differ in a JavaScript Set",
   hook_top_level: "this package has no hooks",
   hook_in_list: "this package has no hooks",
   hook_in_tuple: "this package has no hooks",
@@ -39,6 +43,7 @@ const reprs: Record<string, unknown> = {
   "1": 1,
   "2": 2,
   "(1+2j)": new serdio.Complex(1, 2),
+  "('a', 'b', 'c')": serdio.Tuple.of("a", "b", "c"),
 };
 
 const exact = { exactFloats: true, maps: true };

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Union, overload
+from collections.abc import Iterable
+from typing import Any, Callable, Literal, Union, overload
 
 import msgpack
 
@@ -10,6 +11,12 @@ from serdio import profile
 
 Signature = tuple[Any, dict[str, Any]]
 Data = Union[bytes, bytearray, memoryview]
+
+_COLLECTIONS: dict[int, Callable[[Any], Any]] = {
+    profile.TUPLE: tuple,
+    profile.SET: set,
+    profile.FROZENSET: frozenset,
+}
 
 # To make an Unpacker costs more than to read a small message with it, so a few decoders are
 # kept for the next call of any thread. One that failed, or grew, is not.
@@ -35,6 +42,10 @@ def deserialize(
     b: Data, decoder: profile.Hook | None = None, as_signature: bool = False
 ) -> Any:
     """Deserializes what :func:`serdio.serialize` made. Any input is safe to give.
+
+    Where other writers have put text, bytes, a map or a tuple in place of the list that a tuple,
+    set or frozenset is made of, the answer is what ``tuple()`` makes of it: characters, integers,
+    keys or elements.
 
     :param decoder: is called with each dict inside the arguments and returns what to put in
         its place; a dict that it does not know it returns as it is.
@@ -147,12 +158,7 @@ class _Decoder:
 
     def _map(self, value: dict[Any, Any]) -> Any:
         assert self._custom is not None
-        try:
-            return self._custom(value)
-        except (ValueError, TypeError):
-            raise
-        except Exception as error:
-            raise ValueError(f"the decoder failed: {type(error).__name__}: {error}") from error
+        return _guarded(self._custom, value)
 
     def _extension(self, code: int, payload: bytes) -> Any:
         if code not in profile.RESERVED:
@@ -160,11 +166,12 @@ class _Decoder:
         value = self._nested(payload)
         if code == profile.COMPLEX:
             return _complex(value)
-        if not isinstance(value, list):
-            raise TypeError(f"a tuple or set is made of {type(value).__name__}, not of a list")
-        if code == profile.TUPLE:
-            return tuple(value)
-        return set(value) if code == profile.SET else frozenset(value)
+        if type(value) is not list and not isinstance(value, Iterable):
+            raise TypeError(
+                f"a tuple or set is made of {type(value).__name__}, which has no elements"
+            )
+        make = _COLLECTIONS[code]
+        return make(value) if self._custom is None else _guarded(make, value)
 
     def _nested(self, payload: bytes) -> Any:
         self._copies -= len(payload)
@@ -176,6 +183,16 @@ class _Decoder:
         value = self._open(payload).unpack()
         self._depth -= 1
         return value
+
+
+def _guarded(function: Callable[[Any], Any], value: Any) -> Any:
+    """Calls the decoder, or what asks objects that it made for their elements and hashes."""
+    try:
+        return function(value)
+    except (ValueError, TypeError):
+        raise
+    except Exception as error:
+        raise ValueError(f"the decoder failed: {type(error).__name__}: {error}") from error
 
 
 def _map_header(unpacker: msgpack.Unpacker, what: str) -> int:

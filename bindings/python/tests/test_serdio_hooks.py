@@ -37,6 +37,23 @@ def test_a_type_of_the_user_comes_back(value: Any) -> None:
     assert serdio.deserialize(serdio.serialize(value, encoder=encode), decode) == value
 
 
+def test_a_tuple_may_be_made_of_what_the_decoder_makes_of_a_map() -> None:
+    data = bytes.fromhex("81ad5f73657264696f5f617267735f91c7090281a161c40401020304")
+
+    class Broken:
+        def __iter__(self) -> Any:
+            raise KeyError("broken")
+
+    assert serdio.deserialize(data) == ("a",)
+    assert serdio.deserialize(data, lambda value: value) == ("a",)
+    assert serdio.deserialize(data, lambda value: value["a"]) == (1, 2, 3, 4)
+    assert serdio.deserialize(data, lambda value: iter("xy")) == ("x", "y")
+    with pytest.raises(TypeError, match="Point"):
+        serdio.deserialize(data, lambda value: Point(1, 2))
+    with pytest.raises(ValueError, match="the decoder failed: KeyError"):
+        serdio.deserialize(data, lambda value: Broken())
+
+
 def test_the_encoder_is_asked_about_keyword_arguments() -> None:
     data = serdio.serialize(p=Point(1, 2), encoder=encode)
     assert serdio.deserialize(data, decode, as_signature=True) == ((), {"p": Point(1, 2)})

@@ -114,6 +114,9 @@ def test_little_stack_left_is_a_value_error_and_not_a_recursion_error() -> None:
         wrap(b"\x90", 20_000),
         wrap(b"\x91" * 1000 + b"\x90", 20_000),
         wrap(b"\x90", 201, code=1),
+        wrap(b"\xa1a", 201),
+        wrap(b"\xdb\xff\xff\xff\xff", 1),
+        wrap(b"\xc6\xff\xff\xff\xff", 1),
     ],
     ids=lambda data: f"{data[:24].hex()}-{len(data)}",
 )
@@ -147,6 +150,16 @@ def test_a_large_payload_under_many_extensions_is_not_copied_for_each() -> None:
         timeout=60,
     )
     assert run.stdout == "tuples or sets are nested too deeply for the size of the data\n", run
+
+
+def test_payloads_that_are_payloads_are_read_as_deep_as_tuples() -> None:
+    assert serdio.deserialize(wrap(b"\xa2ab", 200)) == ("a", "b")
+    nans = b"\xdd\x00\x01\x00\x00" + b"\xca\x7f\xc0\x00\x00" * (1 << 16)
+    for codes in ((2, 3, 4), (3, 2, 4), (4, 3, 2)):
+        data = nans
+        for n in range(30):
+            data = wrap(data, 1, codes[n % 3]).removeprefix(ENVELOPE)
+        assert len(serdio.deserialize(ENVELOPE + b"\x91" + data)) == 1 << 16
 
 
 def test_deep_values_survive_a_thread_with_a_small_stack() -> None:

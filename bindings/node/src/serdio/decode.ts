@@ -15,7 +15,8 @@ export interface Call {
  * or none, as a Tuple.
  *
  * Integers beyond 2^53 become bigint. Bytes are Buffers that share data's memory. Unknown
- * extensions become Ext.
+ * extensions become Ext. A tuple or set that another writer made of text, bytes, a map or a tuple
+ * has what Python's tuple() makes of it: characters, integers, keys or elements.
  *
  * @throws SerdioError for anything but one complete message of at most 511 levels (1024, tuples and sets between).
  */

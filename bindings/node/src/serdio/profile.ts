@@ -33,13 +33,16 @@ export function describe(value: unknown): string {
   return typeof maker === "function" && maker.name !== "" ? `an object of class ${maker.name}` : "an object";
 }
 
-/** Whether Python can hash what the value stands for, so that it can be in a set, or a map's key. */
-export function isHashable(value: unknown): boolean {
+/**
+ * Whether Python can hash what the value stands for, so that it can be in a set, or a map's key.
+ * Tuples that are known to be hashable are not looked into.
+ */
+export function isHashable(value: unknown, known?: ReadonlySet<unknown>): boolean {
   if (typeof value !== "object" || value === null || isBytes(value) || types.isAnyArrayBuffer(value)) {
     return true;
   }
   if (value instanceof Tuple) {
-    return value.every(isHashable);
+    return known?.has(value) || value.every((item) => isHashable(item, known));
   }
   return value instanceof FrozenSet || value instanceof Complex || value instanceof Float || value instanceof Ext;
 }

@@ -1,6 +1,6 @@
 import { Code, SerdioError } from "../errors.js";
 import { type Level, outermost, payload, within } from "./level.js";
-import { COMPLEX, describe, FROZENSET, isHashable, SET, TUPLE } from "./profile.js";
+import { COMPLEX, describe, FROZENSET, isBytes, isHashable, SET, TUPLE } from "./profile.js";
 import { Complex, Ext, Float, FrozenSet, Tuple } from "./types.js";
 
 /** What decoding makes of values that JavaScript could express in two ways. */
@@ -30,6 +30,8 @@ export class Reader {
   /** Values that the open arrays and maps of this part have still to deliver, of a byte each at least. */
   #owed = 0;
   #values = 0;
+  /** Tuples of elements that were in a set, or of the keys of a map. */
+  readonly #hashable = new Set<unknown>();
 
   constructor(data: Uint8Array, options: DecodeOptions) {
     this.#bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -55,31 +57,56 @@ export class Reader {
     return type === 0xde || type === 0xdf ? this.#unsigned(type === 0xde ? 2 : 4) : undefined;
   }
 
-  #value(level: Level): unknown {
-    if (++this.#values > MAX_VALUES) {
+  #count(values: number): void {
+    this.#values += values;
+    if (this.#values > MAX_VALUES) {
       throw failure("serdio.size", `the data holds more than ${MAX_VALUES} values`);
     }
-    const type = this.#unsigned(1);
+  }
+
+  #arraySize(type: number): number | undefined {
+    if ((type & 0xf0) === 0x90) {
+      return type & 0x0f;
+    }
+    return type === 0xdc || type === 0xdd ? this.#unsigned(type === 0xdc ? 2 : 4) : undefined;
+  }
+
+  #extensionLength(type: number): number | undefined {
+    if (type >= 0xd4 && type <= 0xd8) {
+      return 1 << (type - 0xd4);
+    }
+    return type >= 0xc7 && type <= 0xc9 ? this.#unsigned((1 << (type - 0xc7)) as 1 | 2 | 4) : undefined;
+  }
+
+  /** The first byte of a value. */
+  #type(): number {
+    this.#count(1);
+    return this.#unsigned(1);
+  }
+
+  #value(type: number, level: Level): unknown {
     if (type < 0x80) {
       return type;
-    }
-    const size = this.#mapSize(type);
-    if (size !== undefined) {
-      return this.#map(size, level);
-    }
-    if (type < 0xa0) {
-      return this.#array(type & 0x0f, level);
-    }
-    if (type < 0xc0) {
-      return this.#text(type & 0x1f);
     }
     if (type >= 0xe0) {
       return type - 0x100;
     }
-    return this.#typed(type, level);
+    const mapSize = this.#mapSize(type);
+    if (mapSize !== undefined) {
+      return this.#map(mapSize, level);
+    }
+    const arraySize = this.#arraySize(type);
+    if (arraySize !== undefined) {
+      return this.#array(arraySize, level);
+    }
+    const length = this.#extensionLength(type);
+    if (length !== undefined) {
+      return this.#extension(length, level);
+    }
+    return (type & 0xe0) === 0xa0 ? this.#text(type & 0x1f) : this.#leaf(type);
   }
 
-  #typed(type: number, level: Level): unknown {
+  #leaf(type: number): unknown {
     switch (type) {
       case 0xc0:
         return null;
@@ -91,10 +118,6 @@ export class Reader {
       case 0xc5:
       case 0xc6:
         return this.#take(this.#unsigned((1 << (type - 0xc4)) as 1 | 2 | 4));
-      case 0xc7:
-      case 0xc8:
-      case 0xc9:
-        return this.#extension(this.#unsigned((1 << (type - 0xc7)) as 1 | 2 | 4), level);
       case 0xca:
         return this.#float(this.#bytes.readFloatBE(this.#skip(4)));
       case 0xcb:
@@ -113,19 +136,10 @@ export class Reader {
         return this.#bytes.readInt32BE(this.#skip(4));
       case 0xd3:
         return narrow(this.#bytes.readBigInt64BE(this.#skip(8)));
-      case 0xd4:
-      case 0xd5:
-      case 0xd6:
-      case 0xd7:
-      case 0xd8:
-        return this.#extension(1 << (type - 0xd4), level);
       case 0xd9:
       case 0xda:
       case 0xdb:
         return this.#text(this.#unsigned((1 << (type - 0xd9)) as 1 | 2 | 4));
-      case 0xdc:
-      case 0xdd:
-        return this.#array(this.#unsigned(type === 0xdc ? 2 : 4), level);
       default:
         throw failure("serdio.format", "the data holds the byte c1, which MessagePack never uses");
     }
@@ -150,7 +164,7 @@ export class Reader {
     const entries: Entry[] = [];
     for (let i = 0; i < size; i++) {
       const key = this.#element(inside);
-      if (!isHashable(key)) {
+      if (!isHashable(key, this.#hashable)) {
         throw failure("serdio.key", `a map has ${describe(key)} as a key`);
       }
       entries.push([key, this.#element(inside)]);
@@ -170,7 +184,7 @@ export class Reader {
 
   #element(level: Level): unknown {
     this.#owed--;
-    return this.#value(level);
+    return this.#value(this.#type(), level);
   }
 
   #extension(length: number, level: Level): unknown {
@@ -178,17 +192,106 @@ export class Reader {
     if (code < COMPLEX || code > FROZENSET) {
       return new Ext(code, this.#take(length));
     }
+    if (code === COMPLEX) {
+      return this.#complex(length, level);
+    }
+    const elements = this.#elements(code, length, level);
+    if (code === TUPLE) {
+      const tuple = Tuple.fromItems(elements);
+      if (elements instanceof Set) {
+        this.#hashable.add(tuple);
+      }
+      return tuple;
+    }
+    return code === SET ? elements : new FrozenSet(elements);
+  }
+
+  #complex(length: number, level: Level): Complex {
+    const outer = this.#enter(length);
+    const type = this.#type();
+    const size = this.#arraySize(type);
+    const parts =
+      size === undefined ? this.#value(type, payload(within(level, tooDeep))) : this.#array(size, payload(level));
+    this.#leave(outer);
+    const [re, im] = Array.isArray(parts) && parts.length === 2 ? parts.map(real) : [];
+    if (re === undefined || im === undefined) {
+      throw failure("serdio.type", "a complex number is not made of two numbers");
+    }
+    return new Complex(re, im);
+  }
+
+  /** The elements of a tuple or set, of a set each once. */
+  #elements(code: number, length: number, level: Level): unknown[] | Set<unknown> {
+    const outer = this.#enter(length);
+    const type = this.#type();
+    const arraySize = this.#arraySize(type);
+    const mapSize = this.#mapSize(type);
+    let elements: unknown[] | Set<unknown>;
+    if (arraySize !== undefined) {
+      elements = this.#array(arraySize, payload(level));
+    } else if (mapSize !== undefined) {
+      elements = new Set(this.#entries(mapSize, payload(level)).map(([key]) => key));
+    } else {
+      // An array or map counts itself; anything else takes a level here, lest extensions nest without end.
+      elements = this.#apart(type, payload(within(level, tooDeep)));
+    }
+    this.#leave(outer);
+    if (code === TUPLE || elements instanceof Set) {
+      return elements;
+    }
+    if (!elements.every((element) => isHashable(element, this.#hashable))) {
+      throw failure("serdio.type", "a set holds a list, a map or a set");
+    }
+    return new Set(elements);
+  }
+
+  /** The elements of what else Python's tuple() takes in place of an array or map. */
+  #apart(type: number, level: Level): unknown[] | Set<unknown> {
+    const length = this.#extensionLength(type);
+    if (length !== undefined) {
+      const code = this.#bytes[this.#position];
+      if (code === TUPLE || code === SET || code === FROZENSET) {
+        // Handed on as they are: to copy them at each level would take more than linear time.
+        this.#skip(1);
+        return this.#elements(code, length, level);
+      }
+    }
+    const content = length === undefined ? this.#value(type, level) : this.#extension(length, level);
+    if (typeof content === "string") {
+      return this.#characters(content);
+    }
+    if (isBytes(content)) {
+      this.#count(content.length);
+      return [...content];
+    }
+    if (content instanceof Ext && content.code >= 0) {
+      return [content.code, content.data];
+    }
+    throw failure("serdio.type", `a tuple or set is made of ${describe(content)}, which has no elements`);
+  }
+
+  #characters(text: string): string[] {
+    const characters: string[] = [];
+    for (const character of text) {
+      this.#count(1);
+      characters.push(character);
+    }
+    return characters;
+  }
+
+  /** Goes into the payload of an extension, which ends where leave is called. */
+  #enter(length: number): { end: number; owed: number } {
     const outer = { end: this.#end, owed: this.#owed };
     this.#position = this.#skip(length);
     this.#end = this.#position + length;
     this.#owed = 0;
-    // An array counts itself; anything else takes a level here, lest extensions nest without end.
-    const isCounted = isArrayType(this.#bytes[this.#position]);
-    const content = this.#value(payload(isCounted ? level : within(level, tooDeep)));
+    return outer;
+  }
+
+  #leave(outer: { end: number; owed: number }): void {
     this.#atEnd();
     this.#end = outer.end;
     this.#owed = outer.owed;
-    return profiled(code, content);
   }
 
   #text(length: number): string {
@@ -233,31 +336,6 @@ export class Reader {
       throw failure("serdio.trailing", "bytes follow the end of a value");
     }
   }
-}
-
-/** The value of an extension of the profile. */
-function profiled(code: number, content: unknown): unknown {
-  if (!Array.isArray(content) || (content instanceof Tuple && code !== COMPLEX)) {
-    throw failure("serdio.type", `extension ${code} holds ${describe(content)}, not a list`);
-  }
-  if (code === TUPLE) {
-    return Tuple.fromItems(content);
-  }
-  if (code === COMPLEX) {
-    const [re, im] = content.map(real);
-    if (content.length !== 2 || re === undefined || im === undefined) {
-      throw failure("serdio.type", "a complex number is not made of two numbers");
-    }
-    return new Complex(re, im);
-  }
-  if (!content.every(isHashable)) {
-    throw failure("serdio.type", "a set holds a list, a map or a set");
-  }
-  return code === SET ? new Set(content) : new FrozenSet(content);
-}
-
-function isArrayType(type: number | undefined): boolean {
-  return type !== undefined && ((type & 0xf0) === 0x90 || type === 0xdc || type === 0xdd);
 }
 
 export function isText(value: unknown): boolean {
