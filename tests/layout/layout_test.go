@@ -127,21 +127,6 @@ func sources(t *testing.T, folders []string, visit func(path string, file *ast.F
 	}
 }
 
-func TestGoroutinesStartInOnePlace(t *testing.T) {
-	t.Parallel()
-	sources(t, []string{"core", "capelib", "export"}, func(path string, file *ast.File, set *token.FileSet) {
-		if strings.HasSuffix(path, "core/transport/spawn.go") {
-			return
-		}
-		ast.Inspect(file, func(node ast.Node) bool {
-			if statement, ok := node.(*ast.GoStmt); ok {
-				t.Errorf("%s starts a goroutine: use transport.Spawn, which recovers", set.Position(statement.Pos()))
-			}
-			return true
-		})
-	})
-}
-
 func TestCoreLeavesTheProcessAlone(t *testing.T) {
 	t.Parallel()
 	forbidden := map[string][]string{
