@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	pingEvery = 20 * time.Second // well within the 60 s after which an enclave ends an idle session
-	silence   = 50 * time.Second // without a sign of life for this long, the peer is taken for dead
+	// pingEvery is well within the 60 s after which an enclave ends an idle session.
+	pingEvery = 20 * time.Second
+	// maxUnheard is how many times in a row nothing may have been heard since the last ping. It
+	// is more than one, so that a pause of this process is not taken for the peer's silence.
+	maxUnheard = 3
 )
 
 // Conn is a session with one function of one attested enclave. Any goroutine may call any of
@@ -26,6 +29,8 @@ type Conn struct {
 	publicKey []byte
 	report    *Report
 	timeout   time.Duration
+	pingEvery time.Duration
+	secret    string        // the token: no text of the peer's may bring it back
 	wake      chan struct{} // tells the writer that the queue has grown
 	ended     chan struct{} // closed when the session is over
 
@@ -43,11 +48,9 @@ type call struct {
 	err    *Error
 }
 
-func newConn(socket *transport.Conn, publicKey []byte, report *Report, timeout time.Duration) *Conn {
-	c := &Conn{
-		socket: socket, publicKey: publicKey, report: report, timeout: timeout,
-		wake: make(chan struct{}, 1), ended: make(chan struct{}),
-	}
+// start completes a Conn and sets its two goroutines to work.
+func (c *Conn) start() *Conn {
+	c.wake, c.ended = make(chan struct{}, 1), make(chan struct{})
 	transport.Spawn(c.writeLoop, c.panicked)
 	transport.Spawn(c.readLoop, c.panicked)
 	return c
@@ -150,6 +153,7 @@ func (c *Conn) abandon(ctx context.Context, request *call) {
 func (r *call) finish(output []byte, err *Error) {
 	select {
 	case <-r.done: // abandoned before
+		clear(output)
 	default:
 		r.output, r.err = output, err
 		close(r.done)

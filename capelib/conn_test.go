@@ -147,16 +147,3 @@ func TestReportNamesWhoAnswered(t *testing.T) {
 		}
 	}
 }
-
-func TestEachConnectionHasItsOwnKeyAndNonce(t *testing.T) {
-	t.Parallel()
-	// Two sessions with one enclave: what is sealed for one does not open in the other, so both
-	// have to work side by side.
-	o := optionsFor(startEnclave(t))
-	first, second := connect(t, o), connect(t, o)
-	for _, conn := range []*capelib.Conn{first, second, first} {
-		if output, err := conn.Invoke(context.Background(), []byte("x")); err != nil || string(output) != "x" {
-			t.Errorf("%q, %v", output, err)
-		}
-	}
-}

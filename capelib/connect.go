@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/libcape/libcape/core/attest"
 	"github.com/libcape/libcape/core/hpke"
@@ -24,10 +23,6 @@ const (
 	// maxAttestation bounds the enclave's first answer, in bytes.
 	maxAttestation = 64 << 10
 )
-
-// shortestSecret is the length of a token, in bytes, from which on it is cut out of what a server
-// says. A shorter one would be found in any text.
-const shortestSecret = 8
 
 // goneHosts are those of the public Cape service, which has ended.
 var goneHosts = []string{"enclave.capeprivacy.com", "app.capeprivacy.com", "api.capeprivacy.com"}
@@ -59,7 +54,11 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		return nil, failure
 	}
 	socket.SetReadLimit(maxReply)
-	return newConn(socket, document.PublicKey, report, t.timeout), nil
+	session := Conn{
+		socket: socket, publicKey: document.PublicKey, report: report, timeout: t.timeout,
+		pingEvery: pingEvery, secret: o.Token,
+	}
+	return session.start(), nil
 }
 
 // attest asks for an attestation document and verifies it. report is nil when none came.
@@ -135,9 +134,7 @@ func (o Options) connectError(t *target, err error) *Error {
 			failure.Message += "; the public Cape service has ended: run an enclave of your own, 'cape enclave DIR' starts a local one, and pass its url"
 		}
 	}
-	if len(o.Token) >= shortestSecret {
-		failure.Message = strings.ReplaceAll(failure.Message, o.Token, "[token]")
-	}
+	failure.Message = withoutSecret(failure.Message, o.Token)
 	failure.cause = err
 	return &failure
 }

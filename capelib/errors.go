@@ -84,6 +84,9 @@ func AsError(err error) *Error {
 		return own
 	case errors.As(err, &said):
 		result = NewError("function.error", said.Text)
+		if said.Text == "" {
+			result.Message = "the function failed without saying why: look in the enclave's log"
+		}
 	case errors.As(err, &reasoned):
 		result = NewError(reasoned.ErrorReason(), reasoned.Error())
 	default:
@@ -110,6 +113,17 @@ func waitError(ctx context.Context, sent bool) *Error {
 	default:
 		return NewError("timeout.not_sent", "the deadline passed"+safe)
 	}
+}
+
+// shortestSecret is the length of a token, in bytes, from which on it is cut out of what a peer
+// says. A shorter one would be found in any text.
+const shortestSecret = 8
+
+func withoutSecret(text, secret string) string {
+	if len(secret) < shortestSecret {
+		return text
+	}
+	return strings.ReplaceAll(text, secret, "[token]")
 }
 
 // printable makes a text that a peer may have chosen fit for a terminal and a log: one line,

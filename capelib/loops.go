@@ -11,8 +11,9 @@ import (
 
 // writeLoop is the only goroutine that sends requests. It also asks for signs of life.
 func (c *Conn) writeLoop() {
-	ticker := time.NewTicker(pingEvery)
+	ticker := time.NewTicker(c.pingEvery)
 	defer ticker.Stop()
+	heard, unheard := c.socket.Heard(), 0
 	for {
 		select {
 		case <-c.ended:
@@ -27,11 +28,13 @@ func (c *Conn) writeLoop() {
 				}
 			}
 		case <-ticker.C:
-			if time.Since(c.socket.Heard()) > silence {
-				c.fail(NewError("closed.silent", fmt.Sprintf("the enclave gave no sign of life for %d s", int(silence.Seconds()))))
+			if latest := c.socket.Heard(); latest.After(heard) {
+				heard, unheard = latest, 0
+			} else if unheard++; unheard == maxUnheard {
+				c.fail(NewError("closed.silent", fmt.Sprintf("the enclave gave no sign of life for %v", maxUnheard*c.pingEvery)))
 				return
 			}
-			if err := c.socket.Ping(time.Now().Add(pingEvery)); err != nil {
+			if err := c.socket.Ping(time.Now().Add(c.timeout)); err != nil {
 				c.fail(err)
 				return
 			}
@@ -76,7 +79,11 @@ func (c *Conn) settle(output []byte, err error) bool {
 	request := c.sent[0]
 	c.sent[0] = nil
 	c.sent = c.sent[1:]
-	request.finish(output, AsError(err))
+	failure := AsError(err)
+	if failure != nil {
+		failure.Message = withoutSecret(failure.Message, c.secret)
+	}
+	request.finish(output, failure)
 	return true
 }
 

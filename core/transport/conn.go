@@ -7,7 +7,6 @@
 package transport
 
 import (
-	"errors"
 	"net"
 	"sync/atomic"
 	"time"
@@ -27,28 +26,37 @@ const (
 const (
 	bufferSize = 64 << 10         // of a frame that is written; larger messages go out in fragments
 	closeWait  = time.Second      // how long a close frame may take to leave
-	pongWait   = 10 * time.Second // how long the answer to a ping may wait behind other writes
+	pongWait   = 30 * time.Second // how long the answer to a ping may wait behind other writes
 )
 
 // Conn is an open websocket. One goroutine may Read while any number of others Write, Ping and
 // Close. Nothing is read, and so no ping answered, unless somebody is in Read.
 type Conn struct {
-	socket  *websocket.Conn
-	network *quietConn
-	writing chan struct{} // holds one token: the right to write a message
-	closed  atomic.Bool
+	socket    *websocket.Conn
+	network   *quietConn
+	writing   chan struct{} // holds one token: the right to write a message
+	answering atomic.Bool   // the answer to a ping is on its way
+	closed    atomic.Bool
 }
 
 func newConn(socket *websocket.Conn, network *quietConn, readLimit int64) *Conn {
+	c := &Conn{socket: socket, network: network, writing: make(chan struct{}, 1)}
 	socket.SetReadLimit(readLimit)
-	socket.SetPingHandler(func(data string) error {
-		err := socket.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(pongWait))
-		if errors.Is(err, websocket.ErrCloseSent) {
-			return nil
-		}
-		return err
-	})
-	return &Conn{socket: socket, network: network, writing: make(chan struct{}, 1)}
+	socket.SetPingHandler(c.pong)
+	return c
+}
+
+// pong answers a ping without keeping the reader waiting: the answer may have to wait for a peer
+// that does not read, and that peer for our reading. A ping that comes meanwhile needs no answer
+// of its own (RFC 6455 section 5.5.3).
+func (c *Conn) pong(data string) error {
+	if c.answering.CompareAndSwap(false, true) {
+		Spawn(func() {
+			defer c.answering.Store(false)
+			_ = c.socket.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(pongWait))
+		}, nil)
+	}
+	return nil
 }
 
 // Read returns the next message. The slice is the caller's. After an error, which is an
@@ -79,10 +87,27 @@ func (c *Conn) Write(kind Kind, data []byte, deadline time.Time) error {
 	if kind == Binary {
 		messageType = websocket.BinaryMessage
 	}
-	if err := c.socket.WriteMessage(messageType, data); err != nil {
+	if err := c.writeFragments(messageType, data); err != nil {
 		return c.writeError(err)
 	}
 	return nil
+}
+
+// writeFragments hands the message over in pieces. A server's WriteMessage would send it as one
+// frame, in the middle of which no ping can be answered.
+func (c *Conn) writeFragments(messageType int, data []byte) error {
+	writer, err := c.socket.NextWriter(messageType)
+	if err != nil {
+		return err
+	}
+	for len(data) > 0 {
+		piece := data[:min(len(data), bufferSize)]
+		if _, err := writer.Write(piece); err != nil {
+			return err
+		}
+		data = data[len(piece):]
+	}
+	return writer.Close()
 }
 
 func (c *Conn) lockWriting(deadline time.Time) error {
@@ -118,8 +143,8 @@ func (c *Conn) Ping(deadline time.Time) error {
 // called while another goroutine is in Read.
 func (c *Conn) SetReadLimit(bytes int64) { c.socket.SetReadLimit(bytes) }
 
-// Heard is when the last byte arrived from the peer.
-func (c *Conn) Heard() time.Time { return time.Unix(0, c.network.heard.Load()) }
+// Heard is when the last byte arrived from the peer, by a clock that is never set.
+func (c *Conn) Heard() time.Time { return c.network.opened.Add(time.Duration(c.network.heard.Load())) }
 
 // CloseWith tells the peer why (RFC 6455 section 7.4: code 1000 is a normal end; text at most
 // 123 bytes) and closes. It takes at most about a second.

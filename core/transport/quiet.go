@@ -13,8 +13,9 @@ import (
 type quietConn struct {
 	net.Conn
 	raw       syscall.RawConn // nil where the platform needs no care
-	heard     atomic.Int64    // time of the last read, in nanoseconds since 1970
-	allowance atomic.Int64    // bytes that may still be read; negative: no bound
+	opened    time.Time
+	heard     atomic.Int64 // when the last read was, in nanoseconds after opened
+	allowance atomic.Int64 // bytes that may still be read; negative: no bound
 }
 
 // Quiet wraps a connection so that a write to a peer that has gone is an error and never a
@@ -25,8 +26,7 @@ func quiet(conn net.Conn) *quietConn {
 	if already, ok := conn.(*quietConn); ok {
 		return already
 	}
-	c := &quietConn{Conn: conn, raw: rawConn(conn)}
-	c.heard.Store(time.Now().UnixNano())
+	c := &quietConn{Conn: conn, raw: rawConn(conn), opened: time.Now()}
 	c.allowance.Store(-1)
 	return c
 }
@@ -40,7 +40,7 @@ func (c *quietConn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.heard.Store(time.Now().UnixNano())
+		c.heard.Store(int64(time.Since(c.opened)))
 		if left := c.allowance.Load(); left > 0 {
 			c.allowance.CompareAndSwap(left, left-int64(n))
 		}

@@ -484,3 +484,30 @@ func certificate(t *testing.T, address string, until time.Time) (*tls.Config, *x
 	pool.AddCert(parsed)
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, pool
 }
+
+func TestReadGoesOnWhileTheAnswerToAPingWaits(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 1)
+	conn := mustDial(t, serve(t, func(c *Conn) {
+		Spawn(func() { _ = c.Write(Binary, make([]byte, 64<<20), time.Time{}) }, nil) // more than the network holds
+		for len(c.writing) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		_, data, err := c.Read()
+		got <- fmt.Sprint(string(data), err)
+	}))
+	if err := conn.Ping(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Write(Text, []byte("hi"), time.Now().Add(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case message := <-got:
+		if message != "hi<nil>" {
+			t.Errorf("read %s", message)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("nothing is read while the answer to a ping waits")
+	}
+}

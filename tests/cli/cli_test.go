@@ -101,6 +101,7 @@ func TestRunWritesTheResultAndNothingElse(t *testing.T) {
 		"argument":       {[]string{"run", "local/echo", "hello"}, "", "hello"},
 		"empty argument": {[]string{"run", "local/echo", ""}, "", ""},
 		"file":           {[]string{"run", "local/echo", "-f", file}, "", "from a file\x00\n"},
+		"a bare dash":    {[]string{"run", "local/echo", "-"}, "from a pipe", "from a pipe"},
 		"standard input": {[]string{"run", "local/echo", "-f", "-"}, "from a pipe", "from a pipe"},
 		"serdio":         {[]string{"run", "local/pythagorean", "--args", "[3, 4]"}, "", "5.0\n"},
 		"serdio by name": {[]string{"run", "local/pythagorean", "--args", `{"args": [3], "kwargs": {"b": 4}}`}, "", "5.0\n"},

@@ -37,8 +37,8 @@ func newRunCommand() *cobra.Command {
 key that it proved, and writes the function's result to standard output, byte for byte and
 nothing else.
 
-FUNCTION is an id or user/name. The input is INPUT, or the content of a file with -f. A
-function made with serdio takes values, not bytes: give them with --args, and the result is
+FUNCTION is an id or user/name. The input is INPUT, or the content of a file with -f; - for
+either is standard input. A function made with serdio takes values, not bytes: give them with --args, and the result is
 printed as JSON. Say which enclave you accept with --pcr or --function-checksum.
 
 Exit status: 0 success; 1 the enclave, the function or the network said no; 2 the command line
@@ -143,6 +143,8 @@ func (flags *runFlags) input(args []string) ([]byte, error) {
 	switch {
 	case len(args) == 1 && flags.file != "":
 		return nil, usagef("give INPUT or -f, not both")
+	case len(args) == 1 && args[0] == "-":
+		flags.file = "-"
 	case len(args) == 1:
 		return []byte(args[0]), nil
 	case flags.file == "":
