@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/libcape/libcape/capelib"
@@ -92,14 +93,19 @@ func findPython(python string) (string, error) {
 }
 
 // openLog opens a file to append a log to. Without a path there is neither: the library never
-// writes to standard error.
+// writes to standard error. Only a regular file will do: opening or writing to others, such as a
+// FIFO, can wait for ever.
 func openLog(path string) (*os.File, *slog.Logger, error) {
 	if path == "" {
 		return nil, nil, nil
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, nil, capelib.NewError("argument.options", "the log cannot be opened ("+err.Error()+"): give the path of a file that can be written")
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, nil, capelib.NewError("argument.options", "the log "+path+" is no regular file: give the path of one, or of none yet")
 	}
 	return file, slog.New(slog.NewTextHandler(file, nil)), nil
 }
