@@ -81,13 +81,13 @@ func findPython(python string) (string, error) {
 	if !strings.ContainsRune(python, filepath.Separator) {
 		found, err := exec.LookPath(python)
 		if err != nil {
-			return "", capelib.NewError("argument.options", "no "+python+" is in PATH: install it, or give its path as \"python\"")
+			return "", capelib.NewError("argument.python", "no "+python+" is in PATH: install it, or give its path as \"python\"")
 		}
 		python = found
 	}
 	absolute, err := filepath.Abs(python)
 	if err != nil {
-		return "", capelib.NewError("argument.options", "the path of \"python\" cannot be completed: give an absolute one")
+		return "", capelib.NewError("argument.python", "the path of \"python\" cannot be completed: give an absolute one")
 	}
 	return absolute, nil
 }

@@ -181,13 +181,21 @@ static void bad_options(void)
     options_of("{\"url\": \"wss://localhost\", \"function\": \"a/b\", \"policy\": \"any\", \"attestation_roots\": \"x\"}", "argument.roots");
     options_of("{\"url\": \"wss://localhost\", \"function\": \"a/b\", \"policy\": \"any\", \"proxy\": \"x\"}", "argument.proxy");
 
-    const char *enclaves[] = {"{\"function\": []}", "{\"functions\": [\"/nonexistent\"]}",
-                              "{\"python\": \"no-such-python\"}", "{\"log\": \"/nonexistent/log\"}",
-                              "{\"faults\": [\"no_such_fault\"]}", "{\"listen\": \"nowhere\"}"};
+    const struct {
+        const char *options, *reason;
+    } enclaves[] = {
+        {"{\"function\": []}", "argument.options"},
+        {"{\"functions\": [\"/nonexistent\"]}", "argument.functions"},
+        {"{\"python\": \"no-such-python\"}", "argument.python"},
+        {"{\"log\": \"/nonexistent/log\"}", "argument.options"},
+        {"{\"faults\": [\"no_such_fault\"]}", "argument.fault"},
+        {"{\"listen\": \"nowhere\"}", "argument.listen"},
+    };
     for (size_t i = 0; i < sizeof enclaves / sizeof *enclaves; i++) {
         cape_handle handle = 99;
-        EXPECT(cape_enclave_start(enclaves[i], strlen(enclaves[i]), &handle, &err), CAPE_E_ARGUMENT, NULL, &err);
-        CHECK(handle == 0, "enclave is set by %s", enclaves[i]);
+        EXPECT(cape_enclave_start(enclaves[i].options, strlen(enclaves[i].options), &handle, &err),
+               CAPE_E_ARGUMENT, enclaves[i].reason, &err);
+        CHECK(handle == 0, "enclave is set by %s", enclaves[i].options);
     }
 }
 
