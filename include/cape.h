@@ -114,6 +114,7 @@ CAPE_API int32_t cape_buf_free(cape_buf *buf);
  *   "policy"             required: which enclaves are accepted. "any", or an object of
  *                          "pcrs"              {"0": ["hex", ...], ...}: each index named must
  *                                              be present and equal to one of its values
+ *                                              (a single value may stand without its brackets)
  *                          "function_checksum" 64 hex digits: SHA-256 of the function's zip
  *                          "key_checksum"      64 hex digits: SHA-256 of the key policy
  *                          "releases"          [{"name": text, "pcrs": as above, "not_after":
