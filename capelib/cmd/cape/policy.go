@@ -23,7 +23,7 @@ func (p *policyFlags) register(command *cobra.Command) {
 	f.StringArrayVar(&p.pcrs, "pcr", nil, "`INDEX:HEX` that the enclave must have; repeat for more indices or more accepted values")
 	f.StringVar(&p.functionChecksum, "function-checksum", "", "SHA-256 of the function's zip, as `HEX`")
 	f.BoolVar(&p.anyEnclave, "any-enclave", false, "accept whatever enclave answers")
-	f.BoolVar(&p.allowDebug, "allow-debug", false, "accept an enclave in debug mode, whose memory its host can read")
+	f.BoolVar(&p.allowDebug, "allow-debug", false, "accept an enclave in debug mode, whose console its host can read")
 }
 
 func (p *policyFlags) policy() (*capelib.Policy, error) {

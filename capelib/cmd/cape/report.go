@@ -43,7 +43,7 @@ func printReport(w io.Writer, report *capelib.Report) error {
 		line("clock", fmt.Sprintf("this machine's is %s by %d s, it seems", direction, max(*skew, -*skew)))
 	}
 	if report.DebugMode {
-		line("debug", "the enclave runs in debug mode: its host can read its memory")
+		line("debug", "the enclave runs in debug mode: its host can read its console")
 	}
 	line("unknown keys", strings.Join(report.UnknownKeys, ", "))
 	printPCRs(line, report.PCRs)
