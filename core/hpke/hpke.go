@@ -77,19 +77,6 @@ func GenerateKey() (*PrivateKey, error) {
 	return &PrivateKey{private: private, public: raw}, nil
 }
 
-// NewPrivateKey takes a raw X25519 private key of KeySize bytes.
-func NewPrivateKey(raw []byte) (*PrivateKey, error) {
-	private, err := scheme.UnmarshalBinaryPrivateKey(raw)
-	if err != nil {
-		return nil, fmt.Errorf("a private key of %d bytes: X25519 keys have %d: %w", len(raw), KeySize, err)
-	}
-	public, err := private.Public().MarshalBinary()
-	if err != nil {
-		return nil, fmt.Errorf("hpke key: %w", err)
-	}
-	return &PrivateKey{private: private, public: public}, nil
-}
-
 // PublicKey returns the raw public key, KeySize bytes that the caller may keep and change.
 func (k *PrivateKey) PublicKey() []byte {
 	return append([]byte(nil), k.public...)
