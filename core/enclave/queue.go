@@ -1,63 +1,50 @@
 package enclave
 
 import (
-	"context"
 	"sync/atomic"
 
 	"github.com/libcape/libcape/core/transport"
 )
 
 const (
-	queueLength = 1024 // requests
-	queueCost   = 256  // bytes that a request counts for beside its own
+	queueLength  = 1024 // requests that wait, of any size
+	queueLargest = 4    // requests of the largest size that are kept
 )
 
 // request is one message of a session that waits to be answered.
 type request struct {
-	kind transport.Kind
-	data []byte
+	kind    transport.Kind
+	data    []byte
+	dropped bool // there was no room for data: only its place among the others is kept
 }
-
-func (r request) cost() int64 { return int64(len(r.data)) + queueCost }
 
 // queue holds the requests of one session that have arrived and are not answered yet. It is
-// bounded in bytes: while it is full nothing more is read from the client. One goroutine puts,
-// one takes.
+// bounded in bytes and in number. It never waits for room, so that whoever puts can go on
+// reading and answers pings. One goroutine puts, one takes.
 type queue struct {
 	requests chan request
-	limit    int64
-	held     atomic.Int64
-	freed    chan struct{} // holds one token when something was released
+	limit    int64        // bytes
+	held     atomic.Int64 // bytes of what waits and of what is being answered
 }
 
-func newQueue(limit int64) *queue {
-	return &queue{requests: make(chan request, queueLength), limit: limit, freed: make(chan struct{}, 1)}
+func newQueue(limit int64, length int) *queue {
+	return &queue{requests: make(chan request, length), limit: limit}
 }
 
-// put adds a request. It waits for room, of which there is always enough for a single request,
-// and reports false when ctx ends first.
-func (q *queue) put(ctx context.Context, r request) bool {
-	for held := q.held.Load(); held > 0 && held+r.cost() > q.limit; held = q.held.Load() {
-		select {
-		case <-q.freed:
-		case <-ctx.Done():
-			return false
-		}
+// put adds a request, without its data when that would be over the limit. It reports false when
+// too many wait already.
+func (q *queue) put(r request) bool {
+	if q.held.Load()+int64(len(r.data)) > q.limit {
+		r.data, r.dropped = nil, true
 	}
-	q.held.Add(r.cost())
+	q.held.Add(int64(len(r.data)))
 	select {
 	case q.requests <- r:
 		return true
-	case <-ctx.Done():
+	default:
 		return false
 	}
 }
 
 // release is called for a request that was taken from requests, once it is answered.
-func (q *queue) release(r request) {
-	q.held.Add(-r.cost())
-	select {
-	case q.freed <- struct{}{}:
-	default:
-	}
-}
+func (q *queue) release(r request) { q.held.Add(-int64(len(r.data))) }

@@ -1,55 +1,52 @@
 package enclave
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestQueueHoldsNoMoreThanItsLimit(t *testing.T) {
 	t.Parallel()
-	const limit = 10_000
-	q := newQueue(limit)
-	put := make(chan int)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for i := 0; q.put(ctx, request{data: make([]byte, 1000)}); i++ {
-			put <- i
-		}
-	}()
-	accepted := 0
-	for open := true; open; {
-		select {
-		case <-put:
-			accepted++
-		case <-time.After(100 * time.Millisecond):
-			open = false
+	const size, fit, count = 1000, 9, 20
+	q := newQueue(fit*size+1, count)
+	for i := range count {
+		if !q.put(request{data: make([]byte, size)}) {
+			t.Fatalf("request %d is refused", i)
 		}
 	}
-	if held := q.held.Load(); held > limit || accepted != limit/(1000+queueCost) {
-		t.Fatalf("%d requests of %d bytes were taken", accepted, held)
+	if held := q.held.Load(); held != fit*size {
+		t.Fatalf("%d bytes are held", held)
 	}
-	q.release(<-q.requests)
-	<-put // room for one more
-	cancel()
-	<-ended
+	for i := range count {
+		r := <-q.requests
+		if r.dropped != (i >= fit) || r.dropped != (r.data == nil) {
+			t.Fatalf("of request %d %d bytes are left, dropped: %v", i, len(r.data), r.dropped)
+		}
+		q.release(r)
+	}
+	if held := q.held.Load(); held != 0 {
+		t.Fatalf("%d bytes are held when all is answered", held)
+	}
+	if !q.put(request{data: make([]byte, size)}) || (<-q.requests).dropped {
+		t.Fatal("a request is dropped though there is room again")
+	}
 }
 
-func TestQueueTakesASingleRequestOfAnySize(t *testing.T) {
+func TestQueueTakesNoMoreRequestsThanItsLength(t *testing.T) {
 	t.Parallel()
-	q := newQueue(10)
-	big := request{data: make([]byte, 1000)}
-	if !q.put(t.Context(), big) {
-		t.Fatal("it is refused")
+	q := newQueue(1, 2)
+	for _, r := range []request{{data: make([]byte, 1)}, {data: make([]byte, 1)}} {
+		if !q.put(r) {
+			t.Fatal("a request within the length is refused")
+		}
+	}
+	if q.put(request{}) {
+		t.Fatal("one request more than the length is taken")
 	}
 	q.release(<-q.requests)
-	if !q.put(t.Context(), big) || q.held.Load() != big.cost() {
-		t.Fatal("a second one, after the first was answered, is refused")
+	if !q.put(request{}) {
+		t.Fatal("a request is refused though there is room again")
 	}
 }
 

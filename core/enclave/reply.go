@@ -3,6 +3,7 @@ package enclave
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -32,6 +33,9 @@ func (s *session) reply(ctx context.Context, r runner, q request) bool {
 // result opens a request, runs the function and encodes what it gave. An error is for the
 // caller to read, and the session goes on after it.
 func (s *session) result(ctx context.Context, r runner, q request) ([]byte, error) {
+	if q.dropped {
+		return nil, errors.New(tooMany)
+	}
 	if q.kind != transport.Binary {
 		return nil, fmt.Errorf("a request is a binary message: this one was text")
 	}

@@ -17,10 +17,15 @@ const (
 	writeTimeout = 30 * time.Second
 	writeRate    = 64 << 10 // bytes a second that a client has to take at least
 	closeNormal  = 1000     // RFC 6455 section 7.4.1
+	closePolicy  = 1008
 )
 
+// tooMany is what a client is told whose requests are not kept.
+const tooMany = "too many requests are waiting: send fewer at once"
+
 // session is one connection: a document, then requests and replies in the same order. One
-// goroutine reads, so that pings are answered all the time, another runs the function.
+// goroutine reads and waits for nothing else, so that pings are answered all the time, another
+// runs the function.
 type session struct {
 	enclave  *Enclave
 	function *function
@@ -61,7 +66,12 @@ func (s *session) read(ctx context.Context) {
 	s.conn.SetReadLimit(s.enclave.maxSealed() + frameSlack)
 	for {
 		kind, data, err := s.conn.Read()
-		if err != nil || !s.queue.put(ctx, request{kind, data}) {
+		if err != nil {
+			return
+		}
+		if !s.queue.put(request{kind: kind, data: data}) {
+			s.log.Warn("session closed: too many requests wait", "limit", queueLength)
+			s.conn.CloseWith(closePolicy, tooMany)
 			return
 		}
 	}
@@ -164,6 +174,9 @@ func (s *session) write(kind transport.Kind, frame []byte) error {
 
 // maxPlain is how large an input or an output may be, in bytes.
 func (e *Enclave) maxPlain() int64 { return e.options.MaxInput + envelopeAllowance }
+
+// maxQueued is how many bytes of requests a session keeps.
+func (e *Enclave) maxQueued() int64 { return queueLargest * e.maxSealed() }
 
 // maxSealed is how large a sealed request may be, in bytes.
 func (e *Enclave) maxSealed() int64 { return e.maxPlain() + hpke.Overhead }
