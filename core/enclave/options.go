@@ -35,6 +35,10 @@ type Options struct {
 	// Scratch is the folder in which private copies of functions are made; empty: the system's
 	// folder for temporary files.
 	Scratch string
+
+	// requestTimeout is how long a request may take to arrive, its body included where it is
+	// refused; 0: ten seconds.
+	requestTimeout time.Duration
 }
 
 // Function is one function to serve: a folder, or a handler in Go.
@@ -59,6 +63,8 @@ const (
 	defaultMaxInput    = 64 << 20
 	maxMaxInput        = 1 << 30
 	envelopeAllowance  = 64 << 10
+
+	defaultRequestTimeout = 10 * time.Second
 )
 
 // settle checks the options and fills in the defaults.
@@ -77,6 +83,9 @@ func (o Options) settle() (Options, error) {
 	}
 	if o.MaxInput == 0 {
 		o.MaxInput = defaultMaxInput
+	}
+	if o.requestTimeout == 0 {
+		o.requestTimeout = defaultRequestTimeout
 	}
 	if o.IdleTimeout < 0 {
 		return o, fail("argument.options", nil, "the idle timeout is negative: give a duration, or 0 for a minute")

@@ -1,10 +1,6 @@
 package enclave
 
-import (
-	"net/http"
-	"strings"
-	"testing"
-)
+import "testing"
 
 func TestQueueHoldsNoMoreThanItsLimit(t *testing.T) {
 	t.Parallel()
@@ -48,32 +44,4 @@ func TestQueueTakesNoMoreRequestsThanItsLength(t *testing.T) {
 	if !q.put(request{}) {
 		t.Fatal("a request is refused though there is room again")
 	}
-}
-
-func TestConnectionsAreBounded(t *testing.T) {
-	t.Parallel()
-	e, err := Start(Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	e.connections.Store(maxConnections)
-	if status := statusOf(e); status != 0 {
-		t.Errorf("a connection over the limit is answered with %d", status)
-	}
-	e.connections.Store(0)
-	if status := statusOf(e); status != 404 {
-		t.Errorf("a connection within the limit is answered with %d", status)
-	}
-}
-
-// statusOf asks for the root of the server; 0 when there is no answer.
-func statusOf(e *Enclave) int {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get("http" + strings.TrimPrefix(e.Info().URL, "ws"))
-	if err != nil {
-		return 0
-	}
-	defer response.Body.Close()
-	return response.StatusCode
 }

@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	headerTimeout  = 10 * time.Second
 	maxHeader      = 64 << 10 // bytes; tokens travel in a header
 	maxConnections = 1024     // at once, sessions and others together
 	runRoute       = "v1/run/"
@@ -24,7 +23,7 @@ const (
 func (e *Enclave) newServer() *http.Server {
 	return &http.Server{
 		Handler:           http.HandlerFunc(e.serve),
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: e.options.requestTimeout,
 		IdleTimeout:       e.options.IdleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          log.New(debugLog{e.options.Log}, "", 0),
@@ -60,6 +59,10 @@ func (e *Enclave) serve(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler) // ends the connection without an answer
 	}
+	// What net/http reads of a refused request's body before it answers is bounded in time too. An
+	// accepted websocket is free of both.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.options.requestTimeout))
+	w.Header().Set("Connection", "close")
 	// Nothing redirects: clients that add a path to "https://host/" ask for "//v1/...".
 	reference, isRun := strings.CutPrefix(strings.TrimLeft(r.URL.Path, "/"), runRoute)
 	if !isRun {
