@@ -127,6 +127,37 @@ def cape_handler(data):
 	}
 }
 
+func TestAnInterpreterStartsWhenTheDocumentIsSentAndNotBefore(t *testing.T) {
+	t.Parallel()
+	o := folder(t, "echo")
+	o.Scratch = t.TempDir()
+	e := start(t, o)
+	copies := func() int {
+		found, err := filepath.Glob(filepath.Join(o.Scratch, "*", "session-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	for range 10 {
+		conn, err := dialError(e.Info(), "/v1/run/local/echo", "cape.runtime")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	c := connect(t, e)
+	for deadline := time.Now().Add(patience); copies() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is started until the first request")
+		}
+	}
+	c.wantCall("x", "x")
+	if n := copies(); n != 1 {
+		t.Fatalf("%d sessions have a copy of the function, of which one has a document", n)
+	}
+}
+
 // This test is not parallel, so that what it counts is its own.
 func TestAnEnclaveThatWasClosedLeavesNothing(t *testing.T) {
 	o := folder(t, "hostile")

@@ -114,7 +114,8 @@ func (e *Enclave) accept(w http.ResponseWriter, r *http.Request, conn net.Conn, 
 	defer e.connections.Add(-1)
 	defer websocket.Close()
 	s := &session{
-		enclave: e, function: f, conn: websocket, below: conn, queue: newQueue(e.maxQueued(), queueLength),
+		enclave: e, function: f, conn: websocket, below: conn,
+		attested: make(chan struct{}), queue: newQueue(e.maxQueued(), queueLength),
 		log: e.options.Log.With("function", f.name, "peer", r.RemoteAddr),
 	}
 	s.run(e.ctx)

@@ -32,6 +32,7 @@ type session struct {
 	conn     *transport.Conn
 	below    net.Conn // what conn runs over, for faults
 	key      *hpke.PrivateKey
+	attested chan struct{} // closed when the document has been sent
 	queue    *queue
 	log      *slog.Logger
 }
@@ -63,6 +64,7 @@ func (s *session) read(ctx context.Context) {
 	if !s.attest(ctx, kind, data) {
 		return
 	}
+	close(s.attested)
 	s.conn.SetReadLimit(s.enclave.maxSealed() + frameSlack)
 	for {
 		kind, data, err := s.conn.Read()
@@ -111,12 +113,17 @@ func (s *session) document(kind transport.Kind, data []byte) ([]byte, error) {
 }
 
 // answer runs the function for each request, in order, until ctx ends or the session is idle.
+// What the function needs is started between the document and the first request: whoever sends
+// no nonce gets none of it.
 func (s *session) answer(ctx context.Context) {
+	if _, ok := await(ctx, s, s.attested, time.Now()); !ok {
+		return
+	}
 	runner := s.enclave.newRunner(ctx, s.function, s.log)
 	defer runner.close()
 	last := time.Now()
 	for {
-		next, ok := s.next(ctx, last)
+		next, ok := await(ctx, s, s.queue.requests, last)
 		if !ok {
 			return
 		}
@@ -129,18 +136,19 @@ func (s *session) answer(ctx context.Context) {
 	}
 }
 
-// next waits for a request. It closes the session when nothing was heard from the client, a
-// ping counting as life, for as long as the options allow. Then it looks once more after a
-// moment: on a machine that was busy or asleep, something may have arrived and not been read.
-func (s *session) next(ctx context.Context, last time.Time) (request, bool) {
+// await waits for the next from a channel. It closes the session when nothing was heard from the
+// client, a ping counting as life, for as long as the options allow. Before that it looks once
+// more after a moment: on a machine that was busy or asleep, something may have arrived and not
+// been read.
+func await[T any](ctx context.Context, s *session, from <-chan T, last time.Time) (next T, ok bool) {
 	timer := time.NewTimer(s.idleLeft(last))
 	defer timer.Stop()
 	for lookedAgain := false; ; {
 		select {
-		case next := <-s.queue.requests:
+		case next = <-from:
 			return next, true
 		case <-ctx.Done():
-			return request{}, false
+			return next, false
 		case <-timer.C:
 		}
 		left := s.idleLeft(last)
@@ -153,7 +161,7 @@ func (s *session) next(ctx context.Context, last time.Time) (request, bool) {
 		default:
 			s.log.Debug("session was idle")
 			s.conn.CloseWith(closeNormal, "idle")
-			return request{}, false
+			return next, false
 		}
 		timer.Reset(left)
 	}
