@@ -20,7 +20,7 @@ export interface PolicyRules {
   maxAge?: number;
   /** How far ahead of the local clock a document may be stamped, in milliseconds; 5000 by default. */
   futureSkew?: number;
-  /** True accepts an enclave in debug mode, whose memory its host can read. */
+  /** True accepts an enclave in debug mode, whose console its host can read. */
   allowDebug?: boolean;
   /** True pins nothing, as {@link ACCEPT_ANY_ENCLAVE} does. */
   any?: boolean;
