@@ -40,6 +40,7 @@ type Enclave struct {
 	spawner   *spawner     // nil where no function needs one
 	scratch   string       // folder of archives and of the workers' copies; empty: there is none
 	claim     *os.File     // says that scratch is in use
+	remove    func(folder string) error
 	server    *http.Server
 	faults    atomic.Pointer[[]Fault]
 
@@ -58,7 +59,7 @@ func Start(o Options) (*Enclave, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Enclave{options: o}
+	e := &Enclave{options: o, remove: remove}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.start(); err != nil {
 		_ = e.Close()
@@ -102,8 +103,9 @@ func (e *Enclave) start() error {
 func (e *Enclave) Info() Info { return e.info.clone() }
 
 // Close ends the enclave: sessions are dropped, functions killed, private copies removed. It
-// may be called more than once. A [Handler] that goes on after its context has ended is not
-// waited for.
+// may be called more than once. It waits for a second at most; what takes longer goes on in the
+// background, and its errors are logged. A [Handler] that goes on after its context has ended is
+// not waited for.
 func (e *Enclave) Close() error {
 	e.closing.Lock()
 	already := e.closed
@@ -116,20 +118,28 @@ func (e *Enclave) Close() error {
 	if e.server != nil {
 		_ = e.server.Close()
 	}
-	gone := make(chan struct{})
-	transport.Spawn(func() {
-		defer close(gone)
-		e.sessions.Wait()
-	}, nil)
+	ended := make(chan error, 1)
+	transport.Spawn(func() { ended <- e.end() }, e.panicked)
 	select {
-	case <-gone:
+	case err := <-ended:
+		return err
 	case <-time.After(closeWait):
-		e.options.Log.Warn("sessions are still ending after the enclave was closed")
+		e.options.Log.Warn("the enclave is closed; its sessions are still ending, or its private copies being removed")
+		return nil
 	}
+}
+
+// end waits until the sessions have ended, and removes what they used.
+func (e *Enclave) end() error {
+	e.sessions.Wait()
 	if e.spawner != nil {
 		e.spawner.close()
 	}
-	return e.removeScratch()
+	err := e.removeScratch()
+	if err != nil {
+		e.options.Log.Warn("private copies of functions are left behind", "folder", e.scratch, "error", err)
+	}
+	return err
 }
 
 // enter counts a session in, unless the enclave is closing.

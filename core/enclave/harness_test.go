@@ -83,6 +83,23 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
+// wantEmpty waits until a folder has nothing in it.
+func wantEmpty(t *testing.T, folder string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		left, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left behind: %v", left)
+		}
+	}
+}
+
 // client is one session, as a client has it.
 type client struct {
 	*transport.Conn

@@ -197,9 +197,7 @@ func TestAnEnclaveThatWasClosedLeavesNothing(t *testing.T) {
 	for range 3 {
 		useOnce()
 	}
-	if left, err := os.ReadDir(o.Scratch); err != nil || len(left) > 0 {
-		t.Errorf("files are left: %v, %v", left, err)
-	}
+	wantEmpty(t, o.Scratch)
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		left := goroutinesOfEnclaves()
 		if left == "" {

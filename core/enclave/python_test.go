@@ -371,9 +371,7 @@ func TestTheCopyIsRemovedWhateverTheFunctionDid(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(o.Scratch); err != nil || len(left) > 0 {
-		t.Fatalf("left behind: %v, %v", left, err)
-	}
+	wantEmpty(t, o.Scratch)
 }
 
 // parentOf returns the parent of a process, from /proc.

@@ -40,7 +40,7 @@ func (e *Enclave) removeScratch() error {
 	if e.scratch == "" {
 		return nil
 	}
-	err := remove(e.scratch)
+	err := e.remove(e.scratch)
 	if e.claim != nil {
 		_ = e.claim.Close()
 	}

@@ -115,9 +115,7 @@ func TestAFailedStartLeavesNothingBehind(t *testing.T) {
 	if _, err := enclave.Start(o); err == nil {
 		t.Fatal("it starts")
 	}
-	if left, err := os.ReadDir(o.Scratch); err != nil || len(left) > 0 {
-		t.Fatalf("left behind: %v, %v", left, err)
-	}
+	wantEmpty(t, o.Scratch)
 }
 
 func TestAFunctionIsMeasuredByItsZip(t *testing.T) {
