@@ -4,20 +4,29 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"strings"
 )
 
+// executableImage is the running executable, even if its file was replaced or removed since.
+const executableImage = "/proc/self/exe"
+
 // imagePath is the file that this code was mapped from: inside a host such as an interpreter
 // that is the library and not the host's executable.
 func imagePath() (string, error) {
-	address := uint64(reflect.ValueOf(measure).Pointer())
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return "", err
 	}
 	defer maps.Close()
+	executable, _ := os.Readlink(executableImage)
+	return mappedImage(maps, uint64(reflect.ValueOf(measure).Pointer()), executable)
+}
+
+// mappedImage finds the file that is mapped at an address in the lines of /proc/self/maps.
+func mappedImage(maps io.Reader, address uint64, executable string) (string, error) {
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() {
 		var start, end, offset, inode uint64
@@ -32,7 +41,7 @@ func imagePath() (string, error) {
 		if !found {
 			return "", errors.New("its code is mapped from no file")
 		}
-		return existingImage("/" + path), nil
+		return existingImage("/"+path, executable)
 	}
 	if err := lines.Err(); err != nil {
 		return "", err
@@ -40,12 +49,18 @@ func imagePath() (string, error) {
 	return "", errors.New("its code is in no mapping of /proc/self/maps")
 }
 
-// existingImage gives an executable that was deleted or replaced while it runs the name under
-// which the kernel still has it.
-func existingImage(path string) string {
-	const executable = "/proc/self/exe"
-	if target, err := os.Readlink(executable); err == nil && target == path {
-		return executable
+// existingImage is where a mapped file can still be read. One that has no name any more, as when
+// an upgrade puts another in its place, can be read only if it is the executable.
+func existingImage(path, executable string) (string, error) {
+	if path == executable {
+		return executableImage, nil
 	}
-	return path
+	loaded, deleted := strings.CutSuffix(path, " (deleted)")
+	if !deleted {
+		return path, nil
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path, nil // that is its name
+	}
+	return "", fmt.Errorf("%s was replaced or removed after it was loaded: restart the program", loaded)
 }
