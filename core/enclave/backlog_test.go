@@ -92,7 +92,7 @@ func TestTheNumberOfWaitingRequestsIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 1024 + 1 {
+	for range 4096 + 1 {
 		c.send(transport.Binary, sealed)
 	}
 	if _, _, err := c.receive(); err == nil || !strings.Contains(err.Error(), "1008") {

@@ -42,7 +42,7 @@ const (
 	ReplyNoMessage Fault = "reply_no_message" // ... with JSON that lacks the inner "message"
 	ReplyNotBase64 Fault = "reply_not_base64" // ... with a result that is not base64
 	ReplyBinary    Fault = "reply_binary"     // ... with the right bytes as a binary message
-	ReplyError     Fault = "reply_error"      // ... with {"error": ...}, without running the function
+	ReplyError     Fault = "reply_error"      // ... with {"error": ...} in place of its result
 	TruncatedFrame Fault = "truncated_frame"  // ... with half a websocket frame, then drops the connection
 	SlowReply      Fault = "slow_reply"       // ... two seconds late
 	NoReply        Fault = "no_reply"         // never, though pings are answered

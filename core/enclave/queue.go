@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	queueLength  = 1024 // requests that wait, of any size
+	queueLength  = 4096 // requests that wait, of any size
 	queueLargest = 4    // requests of the largest size that are kept
 )
 
