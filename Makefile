@@ -14,7 +14,7 @@ NODE    := bindings/node
 
 # The library shows exactly the functions of cape.h. pthread_getattr_np is wrapped because the Go
 # runtime asks it on calls from foreign stacks, and it reads /proc/self/maps each time.
-LIBRARY_LINK := -Wl,--version-script=$(CURDIR)/export/libcape.map -Wl,-soname,libcape.so.$(MAJOR) \
+LIBRARY_LINK := '-Wl,--version-script=$(CURDIR)/export/libcape.map' -Wl,-soname,libcape.so.$(MAJOR) \
 	-Wl,-z,now -Wl,--wrap=pthread_getattr_np
 GOFLAGS_BUILD := -trimpath
 
@@ -28,7 +28,7 @@ build: build/libcape.so build/cape ## the library and the command line, in build
 
 build/libcape.so: always
 	CGO_ENABLED=1 $(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared \
-		-ldflags '-s -w -extldflags "$(LIBRARY_LINK)"' -o $@ ./export
+		-ldflags "-s -w -extldflags \"$(LIBRARY_LINK)\"" -o $@ ./export
 	@rm -f build/libcape.h
 	@ln -sf libcape.so build/libcape.so.$(MAJOR)
 
@@ -37,7 +37,7 @@ build/cape: always
 
 bindings: $(VENV)/.ready $(NODE)/dist/.ready ## the Python environment build/venv, and the Node package compiled
 
-$(VENV)/.ready: bindings/python/pyproject.toml bindings/python/requirements-dev.txt include/cape.h
+$(VENV)/.ready: bindings/python/pyproject.toml bindings/python/setup.py bindings/python/requirements-dev.txt include/cape.h
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bindings/python/requirements-dev.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e bindings/python
@@ -47,7 +47,7 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 	cd $(NODE) && $(NPM) ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-$(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name '*.ts') $(NODE)/tsconfig.json
+$(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name '*.ts') $(wildcard $(NODE)/tsconfig*.json)
 	cd $(NODE) && $(NPM) run --silent build
 	@touch $@
 
@@ -65,8 +65,10 @@ demo: build bindings build/demo-c build/demo-cpp build/demo-go ## start a local 
 
 test: test-go test-python test-node ## every suite
 
+# -count=1, because Go's cache of results does not see what the tests run: the command, the C
+# programs, the packages.
 test-go: build bindings build/demo-c build/demo-cpp build/demo-go
-	$(GO) test -timeout 9m ./...
+	CAPE_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(GO) test -count=1 -timeout 9m ./...
 
 test-python: build bindings
 	$(VENV)/bin/python -m pytest -q bindings/python/tests

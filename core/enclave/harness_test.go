@@ -63,9 +63,12 @@ func python(t *testing.T, source string) enclave.Options {
 
 func interpreter(t *testing.T) string {
 	t.Helper()
+	if named := os.Getenv("CAPE_PYTHON"); named != "" {
+		return named
+	}
 	path, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("needs a python3 in PATH")
+		t.Skip("needs a python3 in PATH, or CAPE_PYTHON")
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		t.Fatal(err)

@@ -169,6 +169,20 @@ func TestOptionsExampleIsReadAsOptions(t *testing.T) {
 	}
 }
 
+func TestExamplesAreTenLinesAtMost(t *testing.T) {
+	t.Parallel()
+	for _, language := range []string{"python", "js", "go", "c", "cpp"} {
+		code := example(t, language)
+		if _, body, found := strings.Cut(code, "main("); found {
+			body = body[strings.Index(body, "{\n")+2:]
+			code, _, _ = strings.Cut(body, "\n}")
+		}
+		if lines := len(strings.FieldsFunc(code, func(r rune) bool { return r == '\n' })); lines > 10 {
+			t.Errorf("the example in %s has %d lines", language, lines)
+		}
+	}
+}
+
 func TestReadmeOpensWithTheTwoCommands(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
@@ -205,10 +219,11 @@ func TestReadmeListsEveryReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	listed := make(map[string]bool)
-	reason := regexp.MustCompile("[\"`]((?:argument|handle|connect|tls|auth|policy|protocol|serdio|function|timeout|cancelled|closed|limit|memory|forked|panic|parse|cbor|cose|document|chain|signature|time|nonce|key)\\.[a-z][a-z0-9_]*)[\"`]")
-	for _, found := range reason.FindAllSubmatch(text, -1) {
+	const reasons = "((?:argument|handle|connect|tls|auth|policy|protocol|serdio|function|timeout|cancelled|closed|limit|memory|forked|panic|parse|cbor|cose|document|chain|signature|time|nonce|key)\\.[a-z][a-z0-9_]*)"
+	for _, found := range regexp.MustCompile("`"+reasons+"`").FindAllSubmatch(text, -1) {
 		listed[string(found[1])] = true
 	}
+	quoted := regexp.MustCompile(`"` + reasons + `"`)
 	given := make(map[string]bool)
 	for _, name := range composed {
 		given[name] = true
@@ -223,7 +238,7 @@ func TestReadmeListsEveryReason(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, found := range reason.FindAllSubmatch(source, -1) {
+			for _, found := range quoted.FindAllSubmatch(source, -1) {
 				given[string(found[1])] = true
 			}
 			return nil
