@@ -76,6 +76,9 @@ func (c *Conn) Invoke(ctx context.Context, input []byte) ([]byte, error) {
 	if err != nil {
 		return nil, NewError("key.unusable", "the input cannot be sealed to the enclave's key: "+err.Error())
 	}
+	if ctx.Err() != nil {
+		return nil, waitError(ctx, false)
+	}
 	request := &call{sealed: sealed, done: make(chan struct{})}
 	if err := c.enqueue(request); err != nil {
 		return nil, err

@@ -114,10 +114,7 @@ func TestCancellingSaysWhetherTheRequestHadLeft(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err := conn.Invoke(ctx, []byte("x"))
-	failure := capelib.AsError(err)
-	if failure == nil || failure.Code != capelib.CodeCancelled {
-		t.Errorf("a cancelled call ended with %v", failure)
-	}
+	wantError(t, err, capelib.CodeCancelled, "cancelled.not_sent")
 
 	ctx, cancel = context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
