@@ -55,7 +55,7 @@ const DEFAULT_TIMEOUT = 30_000;
 export class Cape {
   readonly #options: CapeOptions;
   #connection: Connection | undefined;
-  #cancelConnect: (() => void) | undefined;
+  #connecting: AbortController | undefined;
   #report: Report | undefined;
 
   /** Reads and dials nothing yet. Throws an ArgumentError for options that cannot be used. */
@@ -78,11 +78,11 @@ export class Cape {
   async connect(function_: string | FunctionRef): Promise<void> {
     const reference = FunctionRef.from(function_);
     this.close();
-    const cancelled = new Promise<never>((_, reject) => {
-      this.#cancelConnect = () => reject(notSent("closed while connecting: connect again"));
+    const { signal } = (this.#connecting = new AbortController());
+    const closed = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
     });
-    const mine = this.#cancelConnect;
-    await Promise.race([this.#open(reference, () => mine === this.#cancelConnect), cancelled]);
+    await Promise.race([this.#open(reference, signal), closed]);
   }
 
   /**
@@ -128,8 +128,8 @@ export class Cape {
 
   /** Closes the connection. What waits on it is refused with ClosedError. May be called again, and at any time. */
   close(): void {
-    this.#cancelConnect?.();
-    this.#cancelConnect = undefined;
+    this.#connecting?.abort(notSent("closed while connecting: connect again"));
+    this.#connecting = undefined;
     this.#connection?.close();
     this.#connection = undefined;
   }
@@ -142,23 +142,23 @@ export class Cape {
     this.close();
   }
 
-  /** An attempt that is no longer wanted when it ends leaves nothing behind. */
-  async #open(function_: FunctionRef, wanted: () => boolean): Promise<void> {
+  /** An attempt that was aborted does not dial, and leaves nothing behind when it has. */
+  async #open(function_: FunctionRef, signal: AbortSignal): Promise<void> {
     this.#report = undefined;
     try {
       const options = await native(this.#options, function_);
-      const connection = await Connection.open(options, this.#options.timeout || DEFAULT_TIMEOUT);
-      if (!wanted()) {
+      const connection = await Connection.open(options, this.#options.timeout || DEFAULT_TIMEOUT, signal);
+      if (signal.aborted) {
         connection.close();
         return;
       }
       this.#connection = connection;
       this.#report = connection.report;
-      this.#cancelConnect = undefined;
+      this.#connecting = undefined;
     } catch (error) {
-      if (wanted()) {
+      if (!signal.aborted) {
         this.#report = error instanceof CapeError ? error.report : undefined;
-        this.#cancelConnect = undefined;
+        this.#connecting = undefined;
       }
       throw error;
     }

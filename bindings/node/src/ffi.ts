@@ -198,12 +198,17 @@ export class Connection {
 
   /**
    * Connects with the options of cape_connect. timeout, in milliseconds, is that of the options:
-   * it also bounds the wait for a free thread.
+   * it also bounds the wait for a free thread. Once signal is aborted, with a CapeError, nothing
+   * is dialled; what is being dialled goes on.
    */
-  static open(options: Record<string, unknown>, timeout: number): Promise<Connection> {
+  static async open(options: Record<string, unknown>, timeout: number, signal: AbortSignal): Promise<Connection> {
+    signal.throwIfAborted();
     functions();
-    return gate.pass(timeout, "timeout.connect", undefined, () =>
+    signal.addEventListener("abort", () => gate.abandon(signal, signal.reason));
+    return gate.pass(timeout, "timeout.connect", signal, () =>
       withCopy(json(options), async (text) => {
+        // Between its turn and this line, other code may have run.
+        signal.throwIfAborted();
         const handle = [0];
         const document = newBuf();
         const e = newError();

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 
-import { Cape, ClosedError, LocalEnclave, TimeoutError } from "libcape";
+import { ACCEPT_ANY_ENCLAVE, Cape, ClosedError, LocalEnclave, TimeoutError } from "libcape";
 
 import { fault, functionFolder, python } from "./support.js";
 
@@ -89,6 +91,47 @@ describe("while calls wait", { timeout: 60_000 }, () => {
     await cape.connect("local/echo");
     assert.deepStrictEqual(await cape.invoke(input), input);
     cape.close();
+  });
+
+  /** A server that answers nothing, and the connections that it took. */
+  async function silent(use: (cape: (timeout: number) => Cape, taken: Set<Socket>) => Promise<void>): Promise<void> {
+    const taken = new Set<Socket>();
+    const server = createServer((socket) => taken.add(socket.on("error", () => undefined))).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      await use((timeout) => new Cape({ url, policy: ACCEPT_ANY_ENCLAVE, timeout }), taken);
+    } finally {
+      taken.forEach((socket) => socket.destroy());
+      server.close();
+    }
+  }
+
+  test("a connect that was closed before it dialled does not dial", async () => {
+    await silent(async (client, taken) => {
+      const closed = client(2_000);
+      const pending = closed.connect("local/echo");
+      closed.close();
+      await assert.rejects(pending, fault(ClosedError, "closed.not_sent"));
+      await assert.rejects(client(300).connect("local/echo"), fault(TimeoutError, "timeout.connect"));
+      assert.equal(taken.size, 1);
+    });
+  });
+
+  test("a connect that was closed while no thread was free does not dial", async () => {
+    await silent(async (client, taken) => {
+      using busy = await connected(10_000);
+      const { all } = calls(busy);
+      const closed = client(2_000);
+      const pending = closed.connect("local/echo");
+      setTimeout(() => closed.close(), 20);
+      await assert.rejects(pending, fault(ClosedError, "closed.not_sent"));
+      busy.close();
+      await all;
+      enclave.setFaults();
+      await assert.rejects(client(300).connect("local/echo"), fault(TimeoutError, "timeout.connect"));
+      assert.equal(taken.size, 1);
+    });
   });
 
   test("the later of two connects holds", async () => {
