@@ -141,7 +141,7 @@ class Connection(_Object):
     def invoke(self, data: bytes) -> bytes:
         output = _Buf()
         try:
-            _lib().cape_invoke(self._open(), data, len(data), output, _Error())
+            _lib().cape_invoke(self._open(), data, bytes.__len__(data), output, _Error())
         finally:
             result = _take(output)
         return result
@@ -180,7 +180,9 @@ def verify(document: bytes, options: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(options, allow_nan=False).encode()
     report = _Buf()
     try:
-        _lib().cape_verify(document, len(document), text, len(text), report, _Error())
+        _lib().cape_verify(
+            document, bytes.__len__(document), text, len(text), report, _Error()
+        )
     except CapeError as error:
         error.report = _parsed(report)
         raise

@@ -75,4 +75,4 @@ def verify(
         "at_document_time": at_document_time or None,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    return _ffi.verify(bytes(document), given)
+    return _ffi.verify(bytes(memoryview(document)), given)
