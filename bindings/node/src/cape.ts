@@ -181,6 +181,9 @@ function checked(options: CapeOptions): CapeOptions {
   if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 0 && timeout < 2 ** 31)) {
     throw argumentError("argument.options", "the timeout is not a number of milliseconds: pass an integer from 0 to 2147483647");
   }
+  if (options.token !== undefined && typeof options.token !== "string") {
+    throw argumentError("argument.token", "the token is not text");
+  }
   const all: CapeOptions = { ...options };
   if (enclave !== undefined) {
     all.url ??= enclave.url;

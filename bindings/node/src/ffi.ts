@@ -5,7 +5,7 @@
 import koffi, { type LibraryHandle } from "koffi";
 
 import { type CapeError, Code, LibraryError } from "./errors.js";
-import { errorFor, notSent } from "./failure.js";
+import { argumentError, errorFor, notSent } from "./failure.js";
 import { Gate } from "./gate.js";
 import { openLibrary } from "./library.js";
 import type { Report } from "./report.js";
@@ -155,8 +155,26 @@ async function withCopy<T>(input: Uint8Array, use: (copy: Uint8Array) => Promise
   }
 }
 
+/** Options as the library reads them. What JSON would drop, change or not end with is refused. */
 function json(value: unknown): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
+  let text: string;
+  try {
+    text = JSON.stringify(value, expressible);
+  } catch (cause) {
+    throw argumentError(
+      "argument.options",
+      "the options hold what JSON cannot: pass text, finite numbers, true and false, and plain objects that do not contain themselves",
+      cause,
+    );
+  }
+  return new TextEncoder().encode(text);
+}
+
+function expressible(name: string, value: unknown): unknown {
+  if (typeof value === "function" || typeof value === "symbol" || (typeof value === "number" && !Number.isFinite(value))) {
+    throw new TypeError(`JSON has no value for ${name}`);
+  }
+  return value;
 }
 
 const openHandles = new Set<number>();

@@ -75,28 +75,63 @@ export function policyJSON(policy: Policy, checksum?: string): unknown {
 }
 
 function rule(name: string, value: unknown): unknown {
-  if (name === "pcrs") {
-    return lists(value as PolicyRules["pcrs"]);
+  switch (name) {
+    case "pcrs":
+      return lists(value);
+    case "releases":
+      if (!Array.isArray(value)) {
+        throw argumentError("argument.policy", "the policy's releases are not an array");
+      }
+      return value.map(release);
+    case "maxAge":
+    case "futureSkew":
+      return plain(name, value, Number.isFinite(value), "a number of milliseconds");
+    case "allowDebug":
+    case "any":
+      return plain(name, value, typeof value === "boolean", "true or false");
+    default:
+      return plain(name, value, typeof value === "string", "text of 64 hex digits");
   }
-  if (name === "releases") {
-    if (!Array.isArray(value)) {
-      throw argumentError("argument.policy", "the policy's releases are not an array");
-    }
-    return value.map(({ notAfter, pcrs, ...rest }: ReleaseRules) => ({
-      ...rest,
-      pcrs: lists(pcrs),
-      not_after: notAfter instanceof Date ? notAfter.toISOString() : notAfter,
-    }));
+}
+
+/** JSON drops or changes what it does not know, and the rule would be gone. */
+function plain(name: string, value: unknown, fits: boolean, expected: string): unknown {
+  if (!fits) {
+    throw argumentError("argument.policy", `the policy's ${name} is not ${expected}`);
   }
   return value;
 }
 
-function lists(pcrs: PolicyRules["pcrs"]): unknown {
+function release(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) {
+    throw argumentError("argument.policy", 'a release of the policy is not an object: pass { name: "1.0", pcrs: { 0: "hex" } }');
+  }
+  const { name, pcrs, notAfter, ...rest } = value as ReleaseRules;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw argumentError("argument.policy", `a release of the policy has no rule ${JSON.stringify(unknown)}: use name, pcrs, notAfter`);
+  }
+  if (typeof name !== "string") {
+    throw argumentError("argument.policy", "a release of the policy has a name that is not text");
+  }
+  if (notAfter !== undefined && !(notAfter instanceof Date && !Number.isNaN(notAfter.getTime()))) {
+    throw argumentError("argument.policy", `the notAfter of the release ${JSON.stringify(name)} is not a valid Date`);
+  }
+  return { name, pcrs: lists(pcrs), not_after: notAfter?.toISOString() };
+}
+
+function lists(pcrs: unknown): unknown {
   if (typeof pcrs !== "object" || pcrs === null) {
     throw argumentError("argument.policy", 'the policy\'s pcrs are not an object: pass { 0: "hex" }');
   }
   return Object.fromEntries(
-    Object.entries(pcrs).map(([index, values]) => [index, typeof values === "string" ? [values] : values]),
+    Object.entries(pcrs).map(([index, value]) => {
+      const values: unknown[] = Array.isArray(value) ? [...value] : [value];
+      if (!values.every((each) => typeof each === "string")) {
+        throw argumentError("argument.policy", `the policy's PCR${index} is neither hex text nor a list of it`);
+      }
+      return [index, values];
+    }),
   );
 }
 

@@ -7,6 +7,9 @@ import { fault, functionFolder } from "./support.js";
 
 const url = "ws://127.0.0.1:1";
 const policy = ACCEPT_ANY_ENCLAVE;
+const pcrs = { 0: "5a".repeat(48) };
+const circular: unknown[] = [];
+circular.push(circular);
 
 describe("the options of Cape", () => {
   const refusedAtOnce: [string, unknown, string][] = [
@@ -18,6 +21,19 @@ describe("the options of Cape", () => {
     ["a policy that is text", { url, policy: "all" }, "argument.policy"],
     ["a policy that is a list", { url, policy: [] }, "argument.policy"],
     ["pcrs that are text", { url, policy: { pcrs: "aa" } }, "argument.policy"],
+    ["releases that are no list", { url, policy: { releases: {} } }, "argument.policy"],
+    ["a release that is null", { url, policy: { releases: [null] } }, "argument.policy"],
+    ["a release of an unknown rule", { url, policy: { releases: [{ name: "a", pcrs, not_after: "2020-01-01T00:00:00Z" }] } }, "argument.policy"],
+    ["a release whose last moment is no time", { url, policy: { releases: [{ name: "a", pcrs, notAfter: new Date(NaN) }] } }, "argument.policy"],
+    ["a release whose last moment is text", { url, policy: { releases: [{ name: "a", pcrs, notAfter: "tomorrow" }] } }, "argument.policy"],
+    ["a release whose name is no text", { url, policy: { releases: [{ name: 5n, pcrs }] } }, "argument.policy"],
+    ["a PCR that is a number", { url, policy: { pcrs: { 0: 5n } } }, "argument.policy"],
+    ["a PCR that contains itself", { url, policy: { pcrs: { 0: circular } } }, "argument.policy"],
+    ["a policy whose checksum is no text", { url, policy: { functionChecksum: 5 } }, "argument.policy"],
+    ["an age that is a function", { url, policy: { pcrs, maxAge: () => 5 } }, "argument.policy"],
+    ["an age that is no number", { url, policy: { pcrs, maxAge: NaN } }, "argument.policy"],
+    ["a rule that is null", { url, policy: { pcrs, maxAge: null } }, "argument.policy"],
+    ["a token that is no text", { url, policy, token: 5n }, "argument.token"],
     ["a timeout that is negative", { url, policy, timeout: -1 }, "argument.options"],
     ["a timeout that is endless", { url, policy, timeout: Infinity }, "argument.options"],
     ["an enclave that is none", { url, policy, enclave: {} }, "argument.options"],
@@ -40,6 +56,9 @@ describe("the options of Cape", () => {
     ["a token that cannot be sent", { url, policy, token: "two words" }, "argument.token"],
     ["a kind of token that is none", { url, policy, token: "t", tokenType: "other" as never }, "argument.token"],
     ["a url that is no text", { url: 5 as never, policy }, "argument.options"],
+    ["a url that JSON does not know", { url: 5n as never, policy }, "argument.options"],
+    ["a switch that is a function", { url, policy, insecureWs: (() => false) as never }, "argument.options"],
+    ["a proxy that contains itself", { url, policy, proxy: circular as never }, "argument.options"],
   ];
   for (const [what, options, reason] of refusedAtConnect) {
     test(`refuse ${what}`, async () => {
@@ -54,6 +73,19 @@ describe("the options of Cape", () => {
     await assert.rejects(cape.connect(5 as never), fault(ArgumentError, "argument.function"));
     assert.throws(() => new FunctionRef(""), fault(ArgumentError, "argument.function"));
   });
+
+  const references: [string, unknown, string][] = [
+    ["options that are null", null, "argument.options"],
+    ["an unknown name", { hash: "aa".repeat(32) }, "argument.options"],
+    ["a checksum that is no text", { checksum: 5 }, "argument.policy"],
+    ["a checksum that is not 64 hex digits", { checksum: "aa" }, "argument.policy"],
+    ["a token that is no text", { token: 5n }, "argument.token"],
+  ];
+  for (const [what, options, reason] of references) {
+    test(`refuse a function reference of ${what}`, () => {
+      assert.throws(() => new FunctionRef("local/echo", options as never), fault(ArgumentError, reason));
+    });
+  }
 
   test("may not name two checksums", async () => {
     using cape = new Cape({ url, policy: { functionChecksum: "aa".repeat(32) } });
@@ -81,6 +113,11 @@ describe("the options of LocalEnclave", () => {
 
   test("refuse an unknown name", async () => {
     await assert.rejects(LocalEnclave.start([], { pyhton: "python3" } as never), fault(ArgumentError, "argument.options"));
+  });
+
+  test("refuse what JSON does not know", async () => {
+    await assert.rejects(LocalEnclave.start([], { idleTimeout: 5n } as never), fault(ArgumentError, "argument.options"));
+    await assert.rejects(LocalEnclave.start([], { idleTimeout: NaN }), fault(ArgumentError, "argument.options"));
   });
 
   test("refuse an unknown fault", async () => {
