@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Callable, Literal, Union, overload
 
@@ -12,11 +13,8 @@ from serdio import profile
 Signature = tuple[Any, dict[str, Any]]
 Data = Union[bytes, bytearray, memoryview]
 
-_COLLECTIONS: dict[int, Callable[[Any], Any]] = {
-    profile.TUPLE: tuple,
-    profile.SET: set,
-    profile.FROZENSET: frozenset,
-}
+# Of these alone nobody can make many that have the same hash. A NaN is hashed by its identity.
+_SPREAD = frozenset((type(None), bool, int, float, str, bytes))
 
 # To make an Unpacker costs more than to read a small message with it, so a few decoders are
 # kept for the next call of any thread. One that failed, or grew, is not.
@@ -153,12 +151,13 @@ class _Decoder:
             read_size=4096,
             max_buffer_size=profile.MAX_SIZE,
             ext_hook=self._extension,
-            object_hook=None if self._custom is None else self._map,
+            object_pairs_hook=self._map,
         )
 
-    def _map(self, value: dict[Any, Any]) -> Any:
-        assert self._custom is not None
-        return _guarded(self._custom, value)
+    def _map(self, pairs: list[tuple[Any, Any]]) -> Any:
+        if self._custom is None:
+            return _dict(pairs)
+        return _guarded(self._custom, _guarded(_dict, pairs))
 
     def _extension(self, code: int, payload: bytes) -> Any:
         if code not in profile.RESERVED:
@@ -183,6 +182,38 @@ class _Decoder:
         value = self._open(payload).unpack()
         self._depth -= 1
         return value
+
+
+def _elements(items: Iterable[Any]) -> Iterable[Any]:
+    if isinstance(items, (str, bytes)):
+        return items
+    elements = items if type(items) is list else list(items)
+    _check_hashes(elements)
+    return elements
+
+
+def _dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    if len(pairs) > profile.MAX_SAME_HASH:
+        _check_hashes([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def _check_hashes(items: list[Any]) -> None:
+    """Refuses what a hash table would take quadratic time for. Hashes themselves are integers,
+    of which only a few can have the same one."""
+    if len(items) <= profile.MAX_SAME_HASH or _SPREAD.issuperset(map(type, items)):
+        return
+    if max(Counter(map(hash, items)).values()) > profile.MAX_SAME_HASH:
+        raise ValueError(
+            f"more than {profile.MAX_SAME_HASH} elements of a set, or keys of a map, have one hash"
+        )
+
+
+_COLLECTIONS: dict[int, Callable[[Any], Any]] = {
+    profile.TUPLE: tuple,
+    profile.SET: lambda items: set(_elements(items)),
+    profile.FROZENSET: lambda items: frozenset(_elements(items)),
+}
 
 
 def _guarded(function: Callable[[Any], Any], value: Any) -> Any:

@@ -38,4 +38,10 @@ MAX_SIZE = 1 << 30
 COPY_FLOOR = 16 << 20
 COPY_FACTOR = 8
 
+#: Elements of one set, or keys of one map, that may have the same hash. Python seeds the hashes of
+#: text and bytes, but not those of numbers and of tuples, complex numbers and frozensets of them,
+#: so a sender can choose ever more that are compared with each other, one by one. Where an honest
+#: set has tuples of both -1 and -2, which have one hash, 2 to the power of their length meet.
+MAX_SAME_HASH = 128
+
 Hook = Callable[[Any], Any]
