@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 
@@ -21,7 +22,7 @@ import {
   TimeoutError,
 } from "libcape";
 
-import { fault, functionFolder, python } from "./support.js";
+import { fault, functionFolder, python, repository } from "./support.js";
 
 type Kind = new (...args: ConstructorParameters<typeof CapeError>) => CapeError;
 
@@ -60,12 +61,23 @@ const atInvoke: Record<string, [Kind, string]> = {
   reply_not_base64: [ProtocolError, "protocol.base64"],
   reply_binary: [ProtocolError, "protocol.frame"],
   reply_error: [FunctionError, "function.error"],
+  slow_reply: [TimeoutError, "timeout.outcome_unknown"],
   no_reply: [TimeoutError, "timeout.outcome_unknown"],
   huge_reply: [LimitError, "limit.reply"],
 };
 
-const silent = new Set(["silent_handshake", "silent_start", "no_reply"]);
+const betweenInvokes = ["idle_dropped"];
+
+/** Those that end by a short deadline. */
+const silent = new Set(["silent_handshake", "silent_start", "slow_reply", "no_reply"]);
 const input = Buffer.from("input");
+
+test("every fault of the enclave has a row", async () => {
+  const header = await readFile(repository("include/cape.h"), "utf8");
+  const comment = /array of names, such as .*?The names:(.*?)\*\/\s*CAPE_API int32_t cape_enclave_set_faults/s.exec(header)?.[1] ?? "";
+  const names = comment.match(/[a-z0-9]+(?:_[a-z0-9]+)+/g);
+  assert.deepEqual([...Object.keys(atConnect), ...Object.keys(atInvoke), ...betweenInvokes].sort(), names?.sort());
+});
 
 describe("Cape with a server that misbehaves", { timeout: 60_000 }, () => {
   let enclave: LocalEnclave;
@@ -77,7 +89,7 @@ describe("Cape with a server that misbehaves", { timeout: 60_000 }, () => {
   after(() => enclave.close());
 
   function client(name: string, options: Partial<CapeOptions> = {}): Cape {
-    return new Cape({ enclave, timeout: silent.has(name) ? 300 : 10_000, ...options });
+    return new Cape({ enclave, timeout: silent.has(name) ? 1_000 : 10_000, ...options });
   }
 
   function echo(): FunctionRef {
@@ -142,7 +154,7 @@ describe("Cape with a server that misbehaves", { timeout: 60_000 }, () => {
   });
 
   test("waits for a slow reply", async () => {
-    using cape = client("slow_reply");
+    using cape = client("slow_reply", { timeout: 10_000 });
     await cape.connect(echo());
     enclave.setFaults("slow_reply");
     try {
