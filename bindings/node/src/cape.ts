@@ -72,6 +72,9 @@ export class Cape {
    * Dials the enclave, verifies its attestation document with a fresh nonce, and opens a session
    * with the function. A connection that is open, or being opened, is closed first.
    *
+   * What is being dialled cannot be broken off: after close, and when the process exits, it holds
+   * its thread, or the process, until it ends, at the latest by its deadline.
+   *
    * @throws ConnectError, TlsError, AuthError, AttestationError, PolicyError, ProtocolError,
    * TimeoutError, ArgumentError; ClosedError when close is called meanwhile.
    */

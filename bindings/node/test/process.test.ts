@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -81,6 +83,22 @@ describe("a program", () => {
     const began = performance.now();
     assert.equal(await script(code), "done\n");
     assert.ok(performance.now() - began < 20_000, "it waited for the call's deadline of 30 s");
+  });
+
+  test("that exits while it connects ends by the deadline", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    try {
+      const url = `ws://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      const began = performance.now();
+      await script(
+        `new Cape({ url: "${url}", policy: ACCEPT_ANY_ENCLAVE, timeout: 1_000 }).connect("local/echo");
+         setTimeout(() => process.exit(0), 100);`,
+      );
+      assert.ok(performance.now() - began < 20_000, "it did not end by the deadline of 1 s");
+    } finally {
+      silent.close();
+    }
   });
 });
 
