@@ -12,7 +12,7 @@ import functools
 import json
 import weakref
 from ctypes import POINTER, c_char, c_char_p, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
-from typing import Any
+from typing import Any, Iterator
 
 from pycape.errors import CapeError, ClosedError, LibraryError, error_for
 
@@ -154,8 +154,11 @@ class Enclave(_Object):
 
     def info(self) -> Any:
         info = _Buf()
-        _lib().cape_enclave_info(self._open(), info, _Error())
-        return json.loads(_take(info))
+        try:
+            _lib().cape_enclave_info(self._open(), info, _Error())
+        finally:
+            text = _take(info)
+        return json.loads(text)
 
     def set_faults(self, names: list[str]) -> None:
         faults = json.dumps(names).encode()
@@ -165,37 +168,54 @@ class Enclave(_Object):
 def connect(options: dict[str, Any]) -> tuple[Connection, dict[str, Any]]:
     """Opens a session; also the report of the verification. An error carries it likewise."""
     text = json.dumps(options, allow_nan=False).encode()
-    handle, report = c_uint64(), _Buf()
-    try:
-        _lib().cape_connect(text, len(text), handle, report, _Error())
-    except CapeError as error:
-        error.report = _parsed(report)
-        raise
-    connection = Connection(handle.value)
-    return connection, _parsed(report) or {}
+    lib, handle, report = _lib(), c_uint64(), _Buf()
+    with _reported(report), _closed_on_error(handle):
+        lib.cape_connect(text, len(text), handle, report, _Error())
+        return Connection(handle.value), _parsed(report) or {}
 
 
 def verify(document: bytes, options: dict[str, Any]) -> dict[str, Any]:
     """The report on a document. An error carries it likewise."""
     text = json.dumps(options, allow_nan=False).encode()
-    report = _Buf()
+    lib, report = _lib(), _Buf()
+    with _reported(report):
+        lib.cape_verify(document, bytes.__len__(document), text, len(text), report, _Error())
+        return _parsed(report) or {}
+
+
+def start_enclave(options: dict[str, Any]) -> Enclave:
+    text = json.dumps(options).encode()
+    lib, handle = _lib(), c_uint64()
+    with _closed_on_error(handle):
+        lib.cape_enclave_start(text, len(text), handle, _Error())
+        return Enclave(handle.value)
+
+
+@contextlib.contextmanager
+def _closed_on_error(handle: c_uint64) -> Iterator[None]:
+    """Closes what a call opened where the program does not come to have it: an interrupt is
+    raised when the library returns."""
     try:
-        _lib().cape_verify(
-            document, bytes.__len__(document), text, len(text), report, _Error()
-        )
+        yield
+    except BaseException:
+        if handle.value:
+            _close(handle.value)
+        raise
+
+
+@contextlib.contextmanager
+def _reported(report: _Buf) -> Iterator[None]:
+    """Puts the report into the error, and frees it whatever the error is."""
+    try:
+        yield
     except CapeError as error:
         error.report = _parsed(report)
         raise
-    return _parsed(report) or {}
+    except BaseException:
+        _lib().cape_buf_free(report)
+        raise
 
 
 def _parsed(report: _Buf) -> dict[str, Any] | None:
     text = _take(report)
     return json.loads(text) if text else None
-
-
-def start_enclave(options: dict[str, Any]) -> Enclave:
-    text = json.dumps(options).encode()
-    handle = c_uint64()
-    _lib().cape_enclave_start(text, len(text), handle, _Error())
-    return Enclave(handle.value)
