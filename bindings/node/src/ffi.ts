@@ -142,16 +142,12 @@ const gate = new Gate();
 /** How long a document waits for a free thread, in milliseconds. */
 const VERIFY_TIMEOUT = 30_000;
 
-/**
- * A private copy of bytes that a call on another thread reads: the caller may change, transfer or
- * resize its own memory meanwhile. The copy is wiped when the call has ended.
- */
-async function withCopy<T>(input: Uint8Array, use: (copy: Uint8Array) => Promise<T>): Promise<T> {
-  const copy = new Uint8Array(input);
+/** Runs use with bytes that are nobody else's, and wipes them when it has ended. */
+async function wiping<T>(bytes: Uint8Array, use: (bytes: Uint8Array) => Promise<T>): Promise<T> {
   try {
-    return await use(copy);
+    return await use(bytes);
   } finally {
-    copy.fill(0);
+    bytes.fill(0);
   }
 }
 
@@ -216,7 +212,7 @@ export class Connection {
 
   /**
    * Connects with the options of cape_connect. timeout, in milliseconds, is that of the options:
-   * it also bounds the wait for a free thread. Once signal is aborted, with a CapeError, nothing
+   * it also bounds the wait for a free thread, by itself. Once signal is aborted, with a CapeError, nothing
    * is dialled; what is being dialled goes on.
    */
   static async open(options: Record<string, unknown>, timeout: number, signal: AbortSignal): Promise<Connection> {
@@ -224,7 +220,7 @@ export class Connection {
     functions();
     signal.addEventListener("abort", () => gate.abandon(signal, signal.reason));
     return gate.pass(timeout, "timeout.connect", signal, () =>
-      withCopy(json(options), async (text) => {
+      wiping(json(options), async (text) => {
         // Between its turn and this line, other code may have run.
         signal.throwIfAborted();
         const handle = [0];
@@ -240,9 +236,12 @@ export class Connection {
     );
   }
 
-  /** Sends input and waits for the result. */
+  /**
+   * Sends input and waits for the result. The call reads a copy on another thread: the caller may
+   * change, transfer or resize its own memory meanwhile.
+   */
   invoke(input: Uint8Array): Promise<Buffer> {
-    return withCopy(input, (copy) =>
+    return wiping(new Uint8Array(input), (copy) =>
       gate.pass(this.#timeout, "timeout.not_sent", this, async () => {
         const output = newBuf();
         const e = newError();
@@ -267,22 +266,20 @@ export class Connection {
   }
 }
 
-/** Judges a document with the options of cape_verify. */
+/** Judges a document with the options of cape_verify. The document must stay as it is meanwhile. */
 export function verifyDocument(document: Uint8Array, options: Record<string, unknown>): Promise<Report> {
   functions();
-  return withCopy(document, (copy) =>
-    gate.pass(VERIFY_TIMEOUT, "timeout.not_sent", undefined, () =>
-      withCopy(json(options), async (text) => {
-        const output = newBuf();
-        const e = newError();
-        const status = await callAsync("cape_verify", copy, copy.length, text, text.length, output, e);
-        const report = takeJSON(output) as Report | undefined;
-        if (status !== 0) {
-          throw failure(status, e, report);
-        }
-        return report as Report;
-      }),
-    ),
+  return gate.pass(VERIFY_TIMEOUT, "timeout.not_sent", undefined, () =>
+    wiping(json(options), async (text) => {
+      const output = newBuf();
+      const e = newError();
+      const status = await callAsync("cape_verify", document, document.length, text, text.length, output, e);
+      const report = takeJSON(output) as Report | undefined;
+      if (status !== 0) {
+        throw failure(status, e, report);
+      }
+      return report as Report;
+    }),
   );
 }
 
@@ -311,7 +308,7 @@ export class Enclave {
   static start(options: Record<string, unknown>): Promise<Enclave> {
     functions();
     return gate.pass(START_TIMEOUT, "timeout.connect", undefined, () =>
-      withCopy(json(options), async (text) => {
+      wiping(json(options), async (text) => {
         const handle = [0];
         const e = newError();
         const status = await callAsync("cape_enclave_start", text, text.length, handle, e);

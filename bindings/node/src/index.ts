@@ -6,7 +6,7 @@ export { Cape, type CapeOptions } from "./cape.js";
 export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 export * from "./errors.js";
 export { FunctionRef, type FunctionRefOptions } from "./function_ref.js";
-export { ACCEPT_ANY_ENCLAVE, type Policy, type PolicyRules } from "./policy.js";
+export { ACCEPT_ANY_ENCLAVE, type Policy, type PolicyRules, type ReleaseRules } from "./policy.js";
 export type { Report, ReportStep } from "./report.js";
 export { verify, type VerifyOptions } from "./verify.js";
 export * as serdio from "./serdio/index.js";

@@ -1,13 +1,26 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { ACCEPT_ANY_ENCLAVE, ArgumentError, Cape, type CapeOptions, CapeError, ClosedError, Code, FunctionRef, LocalEnclave } from "libcape";
+import {
+  ACCEPT_ANY_ENCLAVE,
+  ArgumentError,
+  Cape,
+  CapeError,
+  type CapeOptions,
+  ClosedError,
+  Code,
+  ConnectError,
+  FunctionRef,
+  LocalEnclave,
+  type ReleaseRules,
+} from "libcape";
 
 import { fault, functionFolder } from "./support.js";
 
 const url = "ws://127.0.0.1:1";
 const policy = ACCEPT_ANY_ENCLAVE;
 const pcrs = { 0: "5a".repeat(48) };
+const release: ReleaseRules = { name: "a", pcrs };
 const circular: unknown[] = [];
 circular.push(circular);
 
@@ -23,10 +36,10 @@ describe("the options of Cape", () => {
     ["pcrs that are text", { url, policy: { pcrs: "aa" } }, "argument.policy"],
     ["releases that are no list", { url, policy: { releases: {} } }, "argument.policy"],
     ["a release that is null", { url, policy: { releases: [null] } }, "argument.policy"],
-    ["a release of an unknown rule", { url, policy: { releases: [{ name: "a", pcrs, not_after: "2020-01-01T00:00:00Z" }] } }, "argument.policy"],
-    ["a release whose last moment is no time", { url, policy: { releases: [{ name: "a", pcrs, notAfter: new Date(NaN) }] } }, "argument.policy"],
-    ["a release whose last moment is text", { url, policy: { releases: [{ name: "a", pcrs, notAfter: "tomorrow" }] } }, "argument.policy"],
-    ["a release whose name is no text", { url, policy: { releases: [{ name: 5n, pcrs }] } }, "argument.policy"],
+    ["a release of an unknown rule", { url, policy: { releases: [{ ...release, not_after: "2020-01-01T00:00:00Z" }] } }, "argument.policy"],
+    ["a release whose last moment is no time", { url, policy: { releases: [{ ...release, notAfter: new Date(NaN) }] } }, "argument.policy"],
+    ["a release whose last moment is text", { url, policy: { releases: [{ ...release, notAfter: "tomorrow" }] } }, "argument.policy"],
+    ["a release whose name is no text", { url, policy: { releases: [{ ...release, name: 5n }] } }, "argument.policy"],
     ["a PCR that is a number", { url, policy: { pcrs: { 0: 5n } } }, "argument.policy"],
     ["a PCR that contains itself", { url, policy: { pcrs: { 0: circular } } }, "argument.policy"],
     ["a policy whose checksum is no text", { url, policy: { functionChecksum: 5 } }, "argument.policy"],
@@ -104,6 +117,15 @@ describe("the options of Cape", () => {
       return true;
     });
   });
+});
+
+test("the bytes that carry a token are wiped after the connect", async (context) => {
+  const encode = context.mock.method(TextEncoder.prototype, "encode");
+  using cape = new Cape({ url, policy, token: "a-token" });
+  await assert.rejects(cape.connect("local/echo"), fault(ConnectError, "connect.refused"));
+  const carriers = encode.mock.calls.filter((call) => call.arguments[0]?.includes("a-token"));
+  assert.equal(carriers.length, 1);
+  assert.ok(carriers[0]?.result?.every((byte) => byte === 0));
 });
 
 describe("the options of LocalEnclave", () => {
