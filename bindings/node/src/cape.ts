@@ -25,7 +25,10 @@ export interface CapeOptions {
   attestationRoot?: string;
   /** PEM text or the path of a file: trust these authorities for TLS in place of the system's. */
   tlsCa?: string;
-  /** Deadline for connecting, and for each call, in milliseconds; 30000 by default. */
+  /**
+   * Deadline for connecting, and for each call, in milliseconds; 30000 by default. It runs from
+   * when a thread is free; the wait for one is bounded by the same time once more.
+   */
   timeout?: number;
   /** True permits `ws://` to a host that is not loopback. Results are then readable and forgeable on the way. */
   insecureWs?: boolean;

@@ -15,13 +15,16 @@ interface Waiter {
  * libuv has queued does not run.
  */
 export class Gate {
+  /** One thread stays for the program, unless there is but one. */
   readonly #limit = Math.max(1, (Number(process.env["UV_THREADPOOL_SIZE"]) || 4) - 1);
   readonly #waiters: Waiter[] = [];
   #inside = 0;
 
   /**
    * Runs call when it is its turn. When that takes longer than timeout milliseconds, it is a
-   * TimeoutError with this reason, and call is not run. owner is for {@link abandon}.
+   * TimeoutError with this reason, and call is not run. The call's own deadline begins when it
+   * runs: it belongs to the connection, and the library takes none for a single call. owner is
+   * for {@link abandon}.
    */
   async pass<T>(timeout: number, reason: string, owner: object | undefined, call: () => Promise<T>): Promise<T> {
     await this.#enter(timeout, reason, owner);
