@@ -86,6 +86,7 @@ class Cape:
             self._access_token = stored_token()
         self._lock = threading.Lock()
         self._connection: _ffi.Connection | None = None
+        self._closes = 0  # how often close() was called
         self._report: dict[str, Any] | None = None
 
     @property
@@ -103,20 +104,28 @@ class Cape:
         The enclave has to prove itself first: its attestation document is verified, against the
         root, a fresh nonce, the policy, and the hash of the function reference if it has one.
 
+        Where :meth:`close` is called meanwhile there is no session, but a :class:`ClosedError`.
+
         :param function_ref: the function; its id or name will do.
         :param function_token: a token for this function, in place of the access token.
-        :raises TypeError: function_ref is something else.
+        :raises TypeError: function_ref is something else. The present session goes on.
         :raises ValueError: an option is not usable.
         :raises RuntimeError: one of :class:`ConnectError`, :class:`TLSError`,
             :class:`AuthError`, :class:`AttestationError`, :class:`PolicyError`,
-            :class:`ProtocolError`, :class:`CapeTimeoutError`, :class:`LibraryError`.
+            :class:`ProtocolError`, :class:`CapeTimeoutError`, :class:`ClosedError`,
+            :class:`LibraryError`.
         """
-        self.close()  # first: if this fails, nothing may go to the wrong function
-        connection = self._session(function_ref, function_token)
-        with self._lock:
-            other, self._connection = self._connection, connection
-        if other is not None:
-            other.close()
+        reference = _reference(function_ref)
+        token = _checked_token(function_token, "function_token")
+        closes = self._closes
+        self._replace(None)  # first: if this fails, nothing may go to the wrong function
+        connection = self._session(reference, token)
+        if not self._replace(connection, closes):
+            connection.close()
+            raise ClosedError(
+                "the client was closed while it connected: connect again to go on",
+                reason="closed.not_sent",
+            )
 
     def invoke(
         self,
@@ -161,7 +170,9 @@ class Cape:
         Parameters and errors are those of :meth:`connect` and :meth:`invoke`.
         """
         call = _Call(args, kwargs, serde_hooks, use_serdio)
-        connection = self._session(function_ref, function_token)
+        connection = self._session(
+            _reference(function_ref), _checked_token(function_token, "function_token")
+        )
         try:
             return call.through(connection)
         finally:
@@ -169,11 +180,23 @@ class Cape:
 
     def close(self) -> None:
         """Closes the connection, if there is one, and wakes the calls that wait on it. It never
-        blocks, and may be called at any time. :meth:`connect` opens another."""
+        blocks, and may be called at any time. :meth:`connect` opens another; one that another
+        thread is in opens none."""
         with self._lock:
+            self._closes += 1
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _replace(self, connection: _ffi.Connection | None, closes: int | None = None) -> bool:
+        """Ends the present connection for another, unless there were more calls of close."""
+        with self._lock:
+            if closes not in (None, self._closes):
+                return False
+            other, self._connection = self._connection, connection
+        if other is not None:
+            other.close()
+        return True
 
     def __enter__(self) -> Cape:
         return self
@@ -191,16 +214,10 @@ class Cape:
         return f"<Cape {self._settings.enclave or self._settings.url} {state}>"
 
     def _session(
-        self, function_ref: FunctionRef | str, function_token: str | None
+        self, reference: FunctionRef, function_token: str | None
     ) -> _ffi.Connection:
         """Called by connect and run only: the warning names the line that called them."""
-        reference = FunctionRef(function_ref) if isinstance(function_ref, str) else function_ref
-        if not isinstance(reference, FunctionRef):
-            raise ArgumentTypeError(
-                f"a function must be named by a FunctionRef or text, not {type(reference).__name__}",
-                reason="argument.function",
-            )
-        auth = self._auth(_checked_token(function_token, "function_token"))
+        auth = self._auth(function_token)
         options = self._settings.options() | {"function": reference.get_id()}
         if auth is not None:
             options |= {"token": auth.token, "token_type": _TOKEN_TYPES[auth.type]}
@@ -281,11 +298,23 @@ def _only_bytes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
     return bytes.__getitem__(values[0], slice(None))  # bytes itself, whatever a subclass says
 
 
+def _reference(function_ref: FunctionRef | str) -> FunctionRef:
+    reference = FunctionRef(function_ref) if isinstance(function_ref, str) else function_ref
+    if not isinstance(reference, FunctionRef):
+        raise ArgumentTypeError(
+            f"a function must be named by a FunctionRef or text, not {type(reference).__name__}",
+            reason="argument.function",
+        )
+    return reference
+
+
 def _checked_token(token: str | None, name: str) -> str | None:
     if token is not None and not isinstance(token, str):
         raise ArgumentTypeError(
             f"{name} must be text, not {type(token).__name__}", reason="argument.token"
         )
+    if token and not token.strip():
+        raise ArgumentError(f"{name} is blank: give the token itself", reason="argument.token")
     return token and token.strip()
 
 

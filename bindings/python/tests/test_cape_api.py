@@ -7,6 +7,7 @@ import json
 import logging
 import pathlib
 import sys
+import threading
 from typing import Any, Callable
 
 import pytest
@@ -358,3 +359,81 @@ def test_debug_messages_have_no_payload(
     assert "invoked" in caplog.text
     assert "private" not in caplog.text
     assert "top-secret" not in caplog.text
+
+
+# Closing while connecting.
+
+
+@pytest.fixture
+def slow_connect(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Connects wait once they have a session: (it has come to that, it may go on)."""
+    connect, arrived, go_on = pycape._ffi.connect, threading.Event(), threading.Event()
+
+    def wait(options: dict[str, Any]) -> Any:
+        session = connect(options)
+        arrived.set()
+        assert go_on.wait(30)
+        return session
+
+    monkeypatch.setattr("pycape._ffi.connect", wait)
+    return arrived, go_on
+
+
+def test_close_ends_a_connect_of_another_thread(enclave: LocalEnclave, slow_connect: Any) -> None:
+    arrived, go_on = slow_connect
+    cape = Cape(enclave=enclave)
+    caught: list[BaseException] = []
+
+    def connect() -> None:
+        try:
+            cape.connect("local/echo")
+        except BaseException as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    assert arrived.wait(30)
+    cape.close()
+    go_on.set()
+    thread.join(30)
+    [error] = caught
+    assert isinstance(error, pycape.ClosedError)
+    assert error.reason == "closed.not_sent"
+    assert "closed" in repr(cape)
+    with pytest.raises(pycape.ClosedError):
+        cape.invoke(b"x")
+    cape.connect("local/echo")
+    assert cape.invoke(b"x") == b"x"
+    cape.close()
+
+
+def test_close_leaves_a_run_of_another_thread_alone(
+    enclave: LocalEnclave, slow_connect: Any
+) -> None:
+    arrived, go_on = slow_connect
+    cape = Cape(enclave=enclave)
+    results: list[bytes] = []
+    thread = threading.Thread(target=lambda: results.append(cape.run("local/echo", b"x")))
+    thread.start()
+    assert arrived.wait(30)
+    cape.close()
+    go_on.set()
+    thread.join(30)
+    assert results == [b"x"]
+
+
+@pytest.mark.parametrize("wrong", [(None,), (7,), ("local/echo", b"token"), ("local/echo", " ")])
+def test_a_wrong_argument_leaves_the_connection_as_it_is(echo: Cape, wrong: Any) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        echo.connect(*wrong)
+    assert isinstance(caught.value, pycape.CapeError)
+    assert echo.invoke(b"still here") == b"still here"
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\t  "])
+def test_a_blank_token_is_a_value_error(blank: str) -> None:
+    for make in (lambda: Cape(access_token=blank), lambda: Cape(**REMOTE).connect("f", blank)):
+        with pytest.raises(ValueError, match="blank") as caught:
+            make()
+        assert isinstance(caught.value, pycape.ArgumentError)
+        assert caught.value.reason == "argument.token"
