@@ -16,6 +16,7 @@ from pycape.cape import Cape
 from pycape.enclave import FunctionInfo, LocalEnclave
 from pycape.errors import (
     ArgumentError,
+    ArgumentOverflowError,
     ArgumentTypeError,
     AttestationError,
     AuthError,
@@ -32,6 +33,7 @@ from pycape.errors import (
     LimitError,
     PolicyError,
     ProtocolError,
+    SerdioError,
     TLSError,
     UnpinnedWarning,
 )
@@ -39,6 +41,7 @@ from pycape.function_ref import FunctionRef
 
 __all__ = [
     "ArgumentError",
+    "ArgumentOverflowError",
     "ArgumentTypeError",
     "AttestationError",
     "AuthError",
@@ -61,6 +64,7 @@ __all__ = [
     "LocalEnclave",
     "PolicyError",
     "ProtocolError",
+    "SerdioError",
     "TLSError",
     "UnpinnedWarning",
     "verify",

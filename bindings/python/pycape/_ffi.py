@@ -14,7 +14,14 @@ import weakref
 from ctypes import POINTER, c_char, c_char_p, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any, Iterator
 
-from pycape.errors import CapeError, ClosedError, LibraryError, error_for
+from pycape.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    CapeError,
+    ClosedError,
+    LibraryError,
+    error_for,
+)
 
 #: The version of include/cape.h that the table below was written for.
 MAJOR = 1
@@ -161,13 +168,13 @@ class Enclave(_Object):
         return json.loads(text)
 
     def set_faults(self, names: list[str]) -> None:
-        faults = json.dumps(names).encode()
+        faults = _json(names)
         _lib().cape_enclave_set_faults(self._open(), faults, len(faults), _Error())
 
 
 def connect(options: dict[str, Any]) -> tuple[Connection, dict[str, Any]]:
     """Opens a session; also the report of the verification. An error carries it likewise."""
-    text = json.dumps(options, allow_nan=False).encode()
+    text = _json(options)
     lib, handle, report = _lib(), c_uint64(), _Buf()
     with _reported(report), _closed_on_error(handle):
         lib.cape_connect(text, len(text), handle, report, _Error())
@@ -176,7 +183,7 @@ def connect(options: dict[str, Any]) -> tuple[Connection, dict[str, Any]]:
 
 def verify(document: bytes, options: dict[str, Any]) -> dict[str, Any]:
     """The report on a document. An error carries it likewise."""
-    text = json.dumps(options, allow_nan=False).encode()
+    text = _json(options)
     lib, report = _lib(), _Buf()
     with _reported(report):
         lib.cape_verify(document, bytes.__len__(document), text, len(text), report, _Error())
@@ -184,11 +191,29 @@ def verify(document: bytes, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def start_enclave(options: dict[str, Any]) -> Enclave:
-    text = json.dumps(options).encode()
+    text = _json(options)
     lib, handle = _lib(), c_uint64()
     with _closed_on_error(handle):
         lib.cape_enclave_start(text, len(text), handle, _Error())
         return Enclave(handle.value)
+
+
+_NO_JSON = "an option has no form in JSON: "
+
+
+def _json(value: Any) -> bytes:
+    """Options as the library reads them.
+
+    :raises ArgumentError, ArgumentTypeError: JSON has no form for something in them.
+    """
+    try:
+        return json.dumps(value, allow_nan=False).encode()
+    except TypeError as error:
+        raise ArgumentTypeError(_NO_JSON + str(error), reason="argument.options") from error
+    except ValueError as error:
+        raise ArgumentError(_NO_JSON + str(error), reason="argument.options") from error
+    except RecursionError:
+        raise ArgumentError(_NO_JSON + "nested too deeply", reason="argument.options") from None
 
 
 @contextlib.contextmanager

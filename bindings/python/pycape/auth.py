@@ -46,7 +46,7 @@ def stored_token(required: bool = True) -> str | None:
         ) from error
     try:
         token = json.loads(content)["access_token"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         token = None
     if not isinstance(token, str):
         raise AuthError(

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from pycape import _ffi, policy as policies
 from pycape.auth import FunctionAuth, FunctionAuthType, stored_token
 from pycape.enclave import LocalEnclave
-from pycape.errors import ArgumentError, ArgumentTypeError, ClosedError, UnpinnedWarning
+from pycape.errors import (
+    ArgumentError,
+    ArgumentOverflowError,
+    ArgumentTypeError,
+    CapeError,
+    ClosedError,
+    SerdioError,
+    UnpinnedWarning,
+)
 from pycape.function_ref import FunctionRef
 from pycape.pem import PEM
 from pycape.settings import DEFAULT_URL, gather, logger
@@ -143,8 +152,10 @@ class Cape:
         :param use_serdio: send any number of arguments, of the types that :mod:`serdio` knows,
             and return the function's result likewise.
         :param serde_hooks: an encoder and a decoder for other types; implies use_serdio.
-        :raises ValueError: not one input; too large; or serdio cannot encode or decode it.
+        :raises ValueError: not one input; too large; serdio cannot encode it; or, as a
+            :class:`SerdioError`, the result cannot be decoded.
         :raises TypeError: the input is not bytes; or serdio does not know its type.
+        :raises OverflowError: serdio was given an integer of more than 64 bits.
         :raises RuntimeError: :class:`FunctionError` if the function failed, after which the
             connection goes on; :class:`ClosedError`, :class:`CapeTimeoutError`,
             :class:`ProtocolError`.
@@ -264,14 +275,16 @@ class _Call:
 
         encoder = None
         if serde_hooks is not None:
-            hooks = bundle_serde_hooks(serde_hooks)
+            with _translated("argument.type"):
+                hooks = bundle_serde_hooks(serde_hooks)
             if not isinstance(hooks, SerdeHookBundle):
                 raise ArgumentTypeError(
                     f"serde_hooks must be a pair of hooks, not {type(hooks).__name__}",
                     reason="argument.type",
                 )
             encoder, self._decoder = hooks.unbundle()
-        self._input = serialize_call(args, kwargs, encoder)
+        with _translated("argument.serdio"):
+            self._input = serialize_call(args, kwargs, encoder)
 
     def through(self, connection: _ffi.Connection) -> Any:
         output = connection.invoke(self._input)
@@ -280,7 +293,29 @@ class _Call:
             return output
         from serdio import deserialize
 
-        return deserialize(output, self._decoder)
+        try:
+            return deserialize(output, self._decoder)
+        except (ValueError, TypeError) as error:
+            raise SerdioError(_line(error), reason="serdio.format") from error
+
+
+@contextlib.contextmanager
+def _translated(reason: str) -> Iterator[None]:
+    """Makes what serdio raises errors of this package, for what was given to a call."""
+    try:
+        yield
+    except CapeError:
+        raise
+    except OverflowError as error:
+        raise ArgumentOverflowError(_line(error), reason=reason) from error
+    except TypeError as error:
+        raise ArgumentTypeError(_line(error), reason=reason) from error
+    except ValueError as error:
+        raise ArgumentError(_line(error), reason=reason) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _only_bytes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:

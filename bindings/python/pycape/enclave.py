@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Any, Iterable, TypedDict, Union
 
 from pycape import _ffi
-from pycape.errors import ClosedError
+from pycape.errors import ArgumentTypeError, ClosedError
 
-StrPath = Union[str, "os.PathLike[str]"]
+StrPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 
 class FunctionInfo(TypedDict):
@@ -39,6 +39,7 @@ class LocalEnclave:
     :param tls: serve ``wss://`` under an authority of its own, ``tls_ca``.
     :param log: a file, to which what functions print and their tracebacks are appended.
     :param faults: ways to misbehave, for tests; see :meth:`set_faults`.
+    :raises TypeError: an argument has the wrong type.
     :raises ValueError: at the start: a folder has no app.py, or a fault is unknown.
     """
 
@@ -51,13 +52,13 @@ class LocalEnclave:
         faults: Iterable[str] = (),
     ) -> None:
         self._options: dict[str, Any] = {
-            "functions": [os.path.abspath(folder) for folder in dirs],
-            "python": os.fspath(python or "python3"),
+            "functions": [_path(folder, "a folder") for folder in dirs],
+            "python": _text(python or "python3", "python"),
             "tls": bool(tls),
-            "faults": list(faults),
+            "faults": _names(faults),
         }
         if log is not None:
-            self._options["log"] = os.path.abspath(log)
+            self._options["log"] = _path(log, "log")
         self._lock = threading.Lock()
         self._enclave: _ffi.Enclave | None = None
         self._info: dict[str, Any] = {}
@@ -135,3 +136,25 @@ class LocalEnclave:
     def _described(self) -> dict[str, Any]:
         self._running()
         return self._info
+
+
+def _path(path: StrPath, what: str) -> str:
+    return os.path.abspath(_text(path, what))
+
+
+def _text(path: StrPath, what: str) -> str:
+    try:
+        return os.fsdecode(path)
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"{what} must be a path, not {type(path).__name__}", reason="argument.type"
+        ) from error
+
+
+def _names(faults: Iterable[str]) -> list[str]:
+    try:
+        return list(faults)
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"faults must be names, not {type(faults).__name__}", reason="argument.type"
+        ) from error

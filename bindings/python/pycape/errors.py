@@ -48,6 +48,10 @@ class ArgumentTypeError(CapeError, TypeError):
     code = -1
 
 
+class ArgumentOverflowError(ArgumentError, OverflowError):
+    """A number is too large to be sent. Nothing was sent."""
+
+
 class ConnectError(CapeError, RuntimeError):
     """No session: no such host, no route, refused, or the enclave said no."""
 
@@ -82,6 +86,11 @@ class ProtocolError(CapeError, RuntimeError):
     """The server sent what the protocol does not allow."""
 
     code = -8
+
+
+class SerdioError(ProtocolError, ValueError):
+    """The function's result is not what serdio makes, or the caller's decoder failed on it. The
+    connection goes on."""
 
 
 class FunctionError(CapeError, RuntimeError):

@@ -37,6 +37,8 @@ def read(policy: PolicyLike | None) -> str | dict[str, Any] | None:
         raise _unusable(policy, str(error.strerror)) from error
     except ValueError as error:
         raise _unusable(policy, str(error)) from error
+    except RecursionError:
+        raise _unusable(policy, "it is nested too deeply") from None
     if content == "any":
         return "any"
     if not isinstance(content, dict):

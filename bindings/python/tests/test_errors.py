@@ -13,6 +13,7 @@ from pycape import errors
 
 BUILTINS = {
     "ArgumentError": ValueError,
+    "ArgumentOverflowError": OverflowError,
     "ArgumentTypeError": TypeError,
     "AttestationError": RuntimeError,
     "AuthError": RuntimeError,
@@ -28,6 +29,7 @@ BUILTINS = {
     "LimitError": ValueError,
     "PolicyError": RuntimeError,
     "ProtocolError": RuntimeError,
+    "SerdioError": ValueError,
     "TLSError": RuntimeError,
 }
 
