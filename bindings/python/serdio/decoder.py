@@ -50,7 +50,11 @@ def deserialize(
     :param as_signature: return ``(args, kwargs)``. Otherwise keyword arguments are dropped, and
         the answer is the one positional argument, or a tuple when there are none or several.
     :raises ValueError, TypeError: the bytes are not a serialized call, are over the limits of
-        depth and size, or decoder failed on them. Nothing else is raised.
+        depth and size, or decoder failed on them; or more than 128 elements of a set, or keys of
+        a map, have one hash. Nothing else is raised.
+
+    Up to 256 MiB are taken. Lists, dicts and sets of little take up to 160 times their bytes in
+    memory; where that is too much, refuse long messages first.
     """
     if not isinstance(b, (bytes, bytearray, memoryview)):
         raise TypeError(f"serialized data is bytes, not {type(b).__name__}")
@@ -59,7 +63,7 @@ def deserialize(
     data = bytes(b)
     if len(data) > profile.MAX_SIZE:
         raise ValueError(f"{len(data)} bytes are more than serdio takes ({profile.MAX_SIZE})")
-    reader = _idle.pop() if decoder is None and _idle else _Decoder(decoder)
+    reader = _reader(decoder)
     keep = False
     try:
         args, kwargs = reader.call(data)
@@ -76,6 +80,15 @@ def deserialize(
     if as_signature:
         return args, kwargs
     return args[0] if len(args) == 1 else args
+
+
+def _reader(custom: profile.Hook | None) -> _Decoder:
+    if custom is None:
+        try:
+            return _idle.pop()
+        except IndexError:  # or other threads have taken them
+            pass
+    return _Decoder(custom)
 
 
 class _Decoder:

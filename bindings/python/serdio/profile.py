@@ -31,7 +31,12 @@ MAX_EXT_DEPTH = 200
 TOO_MANY_EXT = f"more than {MAX_EXT_DEPTH} tuples or sets inside one another"
 
 #: Bytes that :func:`serdio.deserialize` takes.
-MAX_SIZE = 1 << 30
+MAX_SIZE = 256 << 20
+
+#: Memory that a value takes is less than this many times the bytes it was made of. Text, bytes and
+#: numbers take a few times their size; dicts of one entry inside one another come near the factor,
+#: because each is two bytes. Who has less memory than that has to refuse long messages beforehand.
+MEMORY_FACTOR = 160
 
 #: A payload inside a payload is copied once for each level it lies under. A message may have
 #: this many bytes copied, plus ``COPY_FACTOR`` times its own size.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from typing import Any
 
 import pytest
 
 import serdio
+from serdio import decoder, profile
 
 ENVELOPE = b"\x81\xad_serdio_args_"
 
@@ -188,6 +190,44 @@ def test_deep_values_survive_a_thread_with_a_small_stack() -> None:
         timeout=60,
     )
     assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
+
+
+def test_more_bytes_than_the_limit_are_refused_before_they_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert profile.MAX_SIZE == 256 << 20
+    data = serdio.serialize(bytes(5000))
+    monkeypatch.setattr(profile, "MAX_SIZE", len(data))
+    assert serdio.deserialize(data) == bytes(5000)
+    with pytest.raises(ValueError, match="more than serdio takes"):
+        serdio.deserialize(data + b"\x00")
+
+
+@pytest.mark.parametrize("unit", [b"\x80", b"\x90", b"\x81\x01" * 400 + b"\x80", b"\xd4\x03\x90"])
+def test_a_value_takes_no_more_memory_than_the_factor_says(unit: bytes) -> None:
+    count = (1 << 18) // len(unit)
+    data = ENVELOPE + b"\x91\xdd" + count.to_bytes(4, "big") + unit * count
+    tracemalloc.start()
+    try:
+        value = serdio.deserialize(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(value) == count
+    assert 10 < peak / len(data) < profile.MEMORY_FACTOR
+
+
+def test_decoders_that_other_threads_take_meanwhile_are_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Emptied(list[Any]):
+        """Full when asked, and empty when something is to be taken."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    monkeypatch.setattr(decoder, "_idle", Emptied())
+    assert serdio.deserialize(serdio.serialize(5)) == 5
 
 
 def test_a_failed_message_leaves_no_trace_in_the_next() -> None:
