@@ -29,7 +29,9 @@
  *              parent. In the child every function except cape_buf_free answers CAPE_E_FORKED.
  *   Waiting    Every call ends by its deadline: "timeout_ms" of the options, 30 s by default.
  *   Streams    The library never writes to standard output or standard error, installs no
- *              signal handlers of its own beside those of the Go runtime, and never exits.
+ *              signal handlers of its own beside those of the Go runtime, and never exits. The one
+ *              exception is a fault that Go cannot survive, such as running out of memory, which
+ *              ends the process with its reason on standard error.
  */
 #ifndef CAPE_H
 #define CAPE_H

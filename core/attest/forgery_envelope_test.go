@@ -3,6 +3,7 @@ package attest
 import (
 	"bytes"
 	"crypto/elliptic"
+	"encoding/base64"
 	"slices"
 )
 
@@ -50,7 +51,7 @@ func envelopeForgeries() []forgery {
 		{name: "twice", why: "the document twice over", reason: "cbor.trailing",
 			raw: func(document []byte) []byte { return slices.Concat(document, document) }},
 		{name: "base64", why: "the document as base64 text", reason: "cose.structure",
-			raw: func([]byte) []byte { return []byte("hEShATgioFkR6qlpbW9kdWxlX2lk") }},
+			raw: func(document []byte) []byte { return base64.StdEncoding.AppendEncode(nil, document) }},
 
 		{name: "tag-17", why: "tagged COSE_Mac0", reason: "cose.tag", draft: tag(0xd1)},
 		{name: "tag-98", why: "tagged COSE_Sign", reason: "cose.tag", draft: tag(0xd8, 98)},

@@ -135,8 +135,11 @@ func (flags *runFlags) input(args []string) ([]byte, error) {
 			return nil, usagef("give --args, or the input as INPUT or with -f, not both")
 		}
 		arguments := strings.TrimSpace(flags.arguments)
-		if strings.HasPrefix(arguments, "[") {
+		switch {
+		case strings.HasPrefix(arguments, "["):
 			arguments = `{"args": ` + arguments + `}`
+		case !strings.HasPrefix(arguments, "{"):
+			return nil, usagef(`--args %s: give a JSON array such as '[3, 4]', or {"args": [...], "kwargs": {...}}`, arguments)
 		}
 		return capelib.SerdioEncode([]byte(arguments))
 	}
