@@ -103,6 +103,7 @@ class _Decoder:
     def __init__(self, custom: profile.Hook | None) -> None:
         self._custom = custom
         self._copies = 0
+        self._values = 0
         self._unpackers: list[msgpack.Unpacker] = []
         self._depth = 0
 
@@ -117,6 +118,7 @@ class _Decoder:
 
     def call(self, data: bytes) -> Signature:
         self._copies = profile.COPY_FLOOR + profile.COPY_FACTOR * len(data)
+        self._values = profile.MAX_VALUES
         unpacker = self._open(data)
         args: Any = None
         kwargs: dict[str, Any] = {}
@@ -163,11 +165,24 @@ class _Decoder:
             strict_map_key=False,
             read_size=4096,
             max_buffer_size=profile.MAX_SIZE,
+            max_array_len=profile.MAX_VALUES,
+            max_map_len=profile.MAX_VALUES,
             ext_hook=self._extension,
+            list_hook=self._list,
             object_pairs_hook=self._map,
         )
 
+    def _count(self, values: int) -> None:
+        self._values -= values
+        if self._values < 0:
+            raise ValueError(f"the data holds more than {profile.MAX_VALUES} values")
+
+    def _list(self, items: list[Any]) -> list[Any]:
+        self._count(1 + len(items))
+        return items
+
     def _map(self, pairs: list[tuple[Any, Any]]) -> Any:
+        self._count(1 + 2 * len(pairs))
         if self._custom is None:
             return _dict(pairs)
         return _guarded(self._custom, _guarded(_dict, pairs))
@@ -182,6 +197,8 @@ class _Decoder:
             raise TypeError(
                 f"a tuple or set is made of {type(value).__name__}, which has no elements"
             )
+        if isinstance(value, (str, bytes)):
+            self._count(len(value))
         make = _COLLECTIONS[code]
         return make(value) if self._custom is None else _guarded(make, value)
 

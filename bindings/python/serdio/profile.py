@@ -33,9 +33,13 @@ TOO_MANY_EXT = f"more than {MAX_EXT_DEPTH} tuples or sets inside one another"
 #: Bytes that :func:`serdio.deserialize` takes.
 MAX_SIZE = 256 << 20
 
+#: Lists, dicts and their elements in one message, counted through tuples and sets. It is what
+#: bounds memory: an empty list takes 56 bytes, and one byte of the message.
+MAX_VALUES = 8 << 20
+
 #: Memory that a value takes is less than this many times the bytes it was made of. Text, bytes and
 #: numbers take a few times their size; dicts of one entry inside one another come near the factor,
-#: because each is two bytes. Who has less memory than that has to refuse long messages beforehand.
+#: because each is two bytes.
 MEMORY_FACTOR = 160
 
 #: A payload inside a payload is copied once for each level it lies under. A message may have

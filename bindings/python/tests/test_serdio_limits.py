@@ -218,6 +218,33 @@ def test_a_value_takes_no_more_memory_than_the_factor_says(unit: bytes) -> None:
     assert 10 < peak / len(data) < profile.MEMORY_FACTOR
 
 
+@pytest.mark.parametrize("unit", [b"\x80", b"\x90", b"\xc0", b"\x91\xc0", b"\xd4\x03\x90"])
+def test_more_values_than_the_limit_are_refused(
+    unit: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile, "MAX_VALUES", 10_000)
+    monkeypatch.setattr(decoder, "_idle", [])  # what is made under that limit serves nobody else
+
+    def message(lists: int, units: int) -> bytes:
+        inner = b"\xdc" + units.to_bytes(2, "big") + unit * units
+        return ENVELOPE + b"\x91\xdd" + lists.to_bytes(4, "big") + inner * lists
+
+    assert len(serdio.deserialize(message(3, 500))) == 3
+    with pytest.raises(ValueError):
+        serdio.deserialize(message(100, 500))
+    with pytest.raises(ValueError):
+        serdio.deserialize(message(1, 10_001))
+
+
+def test_the_characters_of_a_payload_count_as_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile, "MAX_VALUES", 10_000)
+    monkeypatch.setattr(decoder, "_idle", [])
+    payload = b"\xda" + (20_000).to_bytes(2, "big") + b"x" * 20_000
+    data = ENVELOPE + b"\x91\xc8" + len(payload).to_bytes(2, "big") + b"\x02" + payload
+    with pytest.raises(ValueError, match="more than 10000 values"):
+        serdio.deserialize(data)
+
+
 def test_decoders_that_other_threads_take_meanwhile_are_no_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
