@@ -1,9 +1,15 @@
-/* A dead peer is an error and not the end of the host, even when the host has put SIGPIPE back to
- * its default after it loaded the library. */
+/* A dead peer is an error and not the end of the host, whether the host has set SIGPIPE to its
+ * default or ignores it, before it loaded the library or after. What SIGPIPE does to the host's own
+ * writes stays as the host has set it: the last thing of this test is a write to a broken pipe.
+ *
+ *     sigpipe PYTHON FUNCTIONS LIBRARY default|ignored before|after */
 #define _POSIX_C_SOURCE 200809L
+#include "load.h"
+
 #include "check.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -67,13 +73,8 @@ static void connect_to_a_peer_that_resets(const char *scheme)
     close(listener);
 }
 
-int main(int argc, char **argv)
+static void dead_peers(char **argv)
 {
-    if (argc != 3) {
-        return 2;
-    }
-    signal(SIGPIPE, SIG_DFL);
-
     connect_to_a_peer_that_resets("ws");
     connect_to_a_peer_that_resets("wss");
 
@@ -105,5 +106,38 @@ int main(int argc, char **argv)
     }
     cape_close(conn, NULL);
     cape_close(local.handle, NULL);
+}
+
+/* Ends the process by SIGPIPE unless that is ignored. */
+static void write_to_a_broken_pipe(void)
+{
+    int ends[2];
+    if (pipe(ends) != 0) {
+        exit(2);
+    }
+    close(ends[0]);
+    CHECK(write(ends[1], "x", 1) == -1 && errno == EPIPE, "the pipe is not broken");
+    close(ends[1]);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6) {
+        return 2;
+    }
+    int ignored = strcmp(argv[4], "ignored") == 0, before = strcmp(argv[5], "before") == 0;
+    if (before) {
+        signal(SIGPIPE, ignored ? SIG_IGN : SIG_DFL);
+    }
+    load(argv[3]);
+    if (!before) {
+        signal(SIGPIPE, ignored ? SIG_IGN : SIG_DFL);
+    }
+    dead_peers(argv);
+    if (check_failures == 0) {
+        puts("done");
+        fflush(stdout);
+        write_to_a_broken_pipe();
+    }
     return check_done();
 }

@@ -111,7 +111,6 @@ func TestEveryFaultOfAServerIsATypedError(t *testing.T)     { smoke(t, "tests/c/
 func TestPayloadsOfEverySizeComeBack(t *testing.T)          { smoke(t, "tests/c/payload.c") }
 func TestAForkedChildIsToldSo(t *testing.T)                 { smoke(t, "tests/c/fork.c") }
 func TestThreadsShareAConnection(t *testing.T)              { smoke(t, "tests/c/threads.c") }
-func TestADeadPeerDoesNotEndTheHost(t *testing.T)           { smoke(t, "tests/c/sigpipe.c") }
 func TestItWorksWithoutStandardStreams(t *testing.T)        { smoke(t, "tests/c/descriptors.c") }
 func TestALocalEnclaveTakesItsOptions(t *testing.T)         { smoke(t, "tests/c/local_options.c") }
 func TestFailingAllocationsAreErrors(t *testing.T)          { smoke(t, "tests/c/memory.c") }
