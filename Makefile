@@ -17,23 +17,67 @@ NODE    := bindings/node
 LIBRARY_LINK := '-Wl,--version-script=$(CURDIR)/export/libcape.map' -Wl,-soname,libcape.so.$(MAJOR) \
 	-Wl,-z,now -Wl,--wrap=pthread_getattr_np
 GOFLAGS_BUILD := -trimpath
+STRIP         ?= -s -w
+
+# Where make install puts things; DESTDIR, when set, goes in front of all.
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BINDIR     ?= $(PREFIX)/bin
+DATADIR    ?= $(PREFIX)/share
 
 .DEFAULT_GOAL := help
-.PHONY: help build bindings demo test check test-go test-python test-node fuzz clean always
+.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node fuzz clean always
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-build: build/libcape.so build/cape ## the library and the command line, in build/
+build: build/libcape.so build/cape build/share/.ready ## the library and the command line, in build/
 
 build/libcape.so: always
 	CGO_ENABLED=1 $(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared \
-		-ldflags "-s -w -extldflags \"$(LIBRARY_LINK)\"" -o $@ ./export
+		-ldflags "$(STRIP) -extldflags \"$(LIBRARY_LINK)\"" -o $@ ./export
 	@rm -f build/libcape.h
 	@ln -sf libcape.so build/libcape.so.$(MAJOR)
 
 build/cape: always
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./capelib/cmd/cape
+
+# The man pages, and the completions for shells.
+build/share/.ready: include/cape.h go.mod $(shell find capelib core -name '*.go' ! -name '*_test.go')
+	@rm -rf build/share
+	GOOS= GOARCH= CGO_ENABLED=0 $(GO) run -trimpath -tags manual -ldflags '-X main.version=$(VERSION)' ./capelib/cmd/cape manual build/share
+	@touch $@
+
+CMAKEDIR := $(LIBDIR)/cmake/cape
+SHARED    = $(shell cd build/share 2>/dev/null && find . -type f ! -name .ready)
+FILL     := sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g'
+
+# It builds nothing, so that root can run it without a Go of its own.
+install: ## what was built, into PREFIX (/usr/local), LIBDIR and so on, below DESTDIR
+	@for file in build/libcape.so build/cape build/share/.ready; do \
+		test -e $$file || { echo "$$file is missing: run make build first" >&2; exit 1; }; done
+	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(CMAKEDIR)"
+	install -m 755 build/cape "$(DESTDIR)$(BINDIR)/cape"
+	install -m 644 include/cape.h include/cape.hpp "$(DESTDIR)$(INCLUDEDIR)/"
+	install -m 755 build/libcape.so "$(DESTDIR)$(LIBDIR)/libcape.so.$(VERSION)"
+	ln -sf libcape.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libcape.so.$(MAJOR)"
+	ln -sf libcape.so.$(MAJOR) "$(DESTDIR)$(LIBDIR)/libcape.so"
+	below() { case "$$1" in "$(PREFIX)"/*) echo "\$${prefix}$${1#"$(PREFIX)"}";; *) echo "$$1";; esac; }; \
+	$(FILL) -e 's|@PREFIX@|$(PREFIX)|' -e "s|@LIBDIR@|$$(below "$(LIBDIR)")|" -e "s|@INCLUDEDIR@|$$(below "$(INCLUDEDIR)")|" \
+		export/install/cape.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/cape.pc"
+	$(FILL) -e "s|@INCLUDE_FROM_HERE@|$$(realpath -m --relative-to="$(CMAKEDIR)" "$(INCLUDEDIR)")|" \
+		export/install/capeConfig.cmake.in >"$(DESTDIR)$(CMAKEDIR)/capeConfig.cmake"
+	$(FILL) export/install/capeConfigVersion.cmake.in >"$(DESTDIR)$(CMAKEDIR)/capeConfigVersion.cmake"
+	for file in $(SHARED); do install -D -m 644 "build/share/$$file" "$(DESTDIR)$(DATADIR)/$$file" || exit; done
+
+PAGES       := cape cape-enclave cape-run cape-verify
+COMPLETIONS := bash-completion/completions/cape zsh/site-functions/_cape fish/vendor_completions.d/cape.fish
+
+uninstall: ## remove what make install put there, with the same PREFIX, LIBDIR and so on
+	rm -f "$(DESTDIR)$(BINDIR)/cape" "$(DESTDIR)$(INCLUDEDIR)/cape.h" "$(DESTDIR)$(INCLUDEDIR)/cape.hpp"
+	cd "$(DESTDIR)$(LIBDIR)" && rm -f libcape.so libcape.so.$(MAJOR) libcape.so.$(VERSION) pkgconfig/cape.pc && rm -rf cmake/cape
+	cd "$(DESTDIR)$(DATADIR)" && rm -f $(PAGES:%=man/man1/%.1) $(COMPLETIONS)
 
 bindings: $(VENV)/.ready $(NODE)/dist/.ready ## the Python environment build/venv, and the Node package compiled
 

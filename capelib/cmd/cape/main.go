@@ -31,6 +31,9 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
+// extra are the commands of builds for a purpose of their own.
+var extra []*cobra.Command
+
 func main() {
 	os.Exit(run(os.Args[1:]))
 }
@@ -93,5 +96,6 @@ func newRootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newEnclaveCommand(), newRunCommand(), newVerifyCommand())
+	root.AddCommand(extra...)
 	return root
 }
