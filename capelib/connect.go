@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/libcape/libcape/core/attest"
 	"github.com/libcape/libcape/core/hpke"
@@ -37,28 +38,58 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return o.connect(ctx, t)
+}
+
+func (o Options) connect(ctx context.Context, t *target) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
+	first, report, err := o.open(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	counters.connects.Add(1)
+	return newConn(o, t, first, report), nil
+}
+
+// open dials, verifies and starts a session. An error is an [*Error] in its final words.
+func (o Options) open(ctx context.Context, t *target) (*session, *Report, error) {
+	opened, report, err := o.dial(ctx, t)
+	if err != nil {
+		failure := o.connectError(t, err)
+		failure.Report = report
+		counters.connectsFailed.Add(1)
+		logf(LevelWarning, "connecting to %s failed: %s: %s", t.endpoint.Host, failure.Reason, failure.Message)
+		return nil, nil, failure
+	}
+	logf(LevelInfo, "connected to %s: enclave %s was verified", t.endpoint.Host, report.ModuleID)
+	return opened.start(), report, nil
+}
+
+// dial gives a session that is not started. The report is that of an accepted document or of a
+// refused one.
+func (o Options) dial(ctx context.Context, t *target) (*session, *Report, error) {
 	socket, err := transport.Dial(ctx, transport.DialOptions{
 		URL: t.endpoint, Subprotocols: t.subprotocols, TLSRoots: t.authorities,
 		AllowPlaintext: o.InsecureWS, Proxy: t.proxy, ReadLimit: maxAttestation,
 	})
 	if err != nil {
-		return nil, o.connectError(t, err)
+		return nil, nil, err
 	}
 	document, report, err := o.attest(ctx, t, socket)
 	if err != nil {
 		_ = socket.Close()
-		failure := o.connectError(t, err)
-		failure.Report = report
-		return nil, failure
+		return nil, report, err
 	}
 	socket.SetReadLimit(maxReply)
-	session := Conn{
-		socket: socket, publicKey: document.PublicKey, report: report, timeout: t.timeout,
-		pingEvery: pingEvery, secret: o.Token,
+	again := "connect again to go on"
+	if o.Reconnect {
+		again = "the next call connects again"
 	}
-	return session.start(), nil
+	return &session{
+		socket: socket, publicKey: document.PublicKey, host: t.endpoint.Host, timeout: t.timeout,
+		pingEvery: pingEvery, secret: o.Token, again: again,
+	}, report, nil
 }
 
 // attest asks for an attestation document and verifies it. report is nil when none came.
@@ -75,6 +106,7 @@ func (o Options) attest(ctx context.Context, t *target, socket *transport.Conn) 
 		}
 		return nil, nil, err
 	}
+	defer countVerification(time.Now())
 	document, report, err := verifier.Verify(raw, attest.Options{
 		Roots: t.roots, Nonce: nonce, PublicKeyLength: hpke.KeySize, Policy: o.Policy,
 	})

@@ -1,7 +1,6 @@
 package capelib
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"unicode"
@@ -96,13 +95,12 @@ func AsError(err error) *Error {
 	return result
 }
 
-// waitError says that ctx ended a wait, and whether a request may have run.
-func waitError(ctx context.Context, sent bool) *Error {
+// waitError says that a call was given up, and whether its request may have run.
+func waitError(cancelled, sent bool) *Error {
 	const (
 		safe    = " before the request was sent: it can be repeated safely"
 		unknown = " after the request was sent: the function may have run"
 	)
-	cancelled := errors.Is(ctx.Err(), context.Canceled)
 	switch {
 	case cancelled && sent:
 		return NewError("cancelled.outcome_unknown", "the call was cancelled"+unknown)

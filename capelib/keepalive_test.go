@@ -36,8 +36,8 @@ func serve(t *testing.T, handle func(*transport.Conn)) *url.URL {
 	return &url.URL{Scheme: "ws", Host: listener.Addr().String()}
 }
 
-// session is a Conn to such a server, as Connect would leave it after attestation.
-func session(t *testing.T, address *url.URL, change func(*Conn)) *Conn {
+// open is a Conn to such a server, as Connect would leave it after attestation.
+func open(t *testing.T, address *url.URL, change func(*session)) *Conn {
 	t.Helper()
 	socket, err := transport.Dial(context.Background(), transport.DialOptions{
 		URL: address, Subprotocols: []string{"cape.runtime"}, ReadLimit: maxReply,
@@ -49,9 +49,9 @@ func session(t *testing.T, address *url.URL, change func(*Conn)) *Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Conn{socket: socket, publicKey: key.PublicKey(), timeout: 10 * time.Second, pingEvery: pingEvery}
-	change(c)
-	c.start()
+	s := &session{socket: socket, publicKey: key.PublicKey(), host: address.Host, timeout: 10 * time.Second, pingEvery: pingEvery}
+	change(s)
+	c := newConn(Options{}, &target{endpoint: address, timeout: s.timeout}, s.start(), &Report{})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
@@ -61,7 +61,7 @@ func TestASilentPeerIsNoticed(t *testing.T) {
 	release := make(chan struct{})
 	address := serve(t, func(*transport.Conn) { <-release }) // reads nothing, so answers no ping
 	defer close(release)
-	c := session(t, address, func(c *Conn) { c.pingEvery = 20 * time.Millisecond })
+	c := open(t, address, func(s *session) { s.pingEvery = 20 * time.Millisecond })
 	_, err := c.Invoke(context.Background(), []byte("x"))
 	failure := AsError(err)
 	if failure == nil || failure.Reason != "closed.outcome_unknown" || AsError(failure.Unwrap()).Reason != "closed.silent" {
@@ -79,7 +79,7 @@ func TestAPeerThatAnswersPingsIsWaitedFor(t *testing.T) {
 		}, nil)
 		_, _, _ = peer.Read()
 	})
-	c := session(t, address, func(c *Conn) { c.pingEvery = 20 * time.Millisecond })
+	c := open(t, address, func(s *session) { s.pingEvery = 20 * time.Millisecond })
 	if output, err := c.Invoke(context.Background(), []byte("x")); err != nil || string(output) != "done" {
 		t.Errorf("%q, %v", output, err)
 	}
@@ -92,7 +92,7 @@ func TestCloseSaysGoodbye(t *testing.T) {
 		_, _, err := peer.Read()
 		heard <- err
 	})
-	_ = session(t, address, func(*Conn) {}).Close()
+	_ = open(t, address, func(*session) {}).Close()
 	var end *transport.Error
 	if err := <-heard; !errors.As(err, &end) || end.Reason != "closed.peer" {
 		t.Errorf("the peer saw %v, not a close frame", err)
@@ -111,7 +111,7 @@ func TestAPeerCannotPutTheTokenIntoAFunctionsError(t *testing.T) {
 			_ = peer.Write(transport.Text, wire.EncodeError(said), time.Now().Add(time.Second))
 			_, _, _ = peer.Read()
 		})
-		c := session(t, address, func(c *Conn) { c.secret = token })
+		c := open(t, address, func(s *session) { s.secret = token })
 		if _, err := c.Invoke(context.Background(), nil); err == nil || err.Error() != want {
 			t.Errorf("%q is told as %v", said, err)
 		}
@@ -157,7 +157,7 @@ func TestEachConnectionHasAKeyOfItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		keys[string(c.publicKey)] = true
+		keys[string(c.session.publicKey)] = true
 	}
 	if len(keys) != 3 {
 		t.Errorf("%d keys of 3 connections", len(keys))

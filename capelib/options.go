@@ -49,6 +49,10 @@ type Options struct {
 	Proxy string
 	// Timeout bounds Connect, and each Invoke. 0 means DefaultTimeout.
 	Timeout time.Duration
+	// Reconnect makes a call dial again when the connection was lost before it, under the same
+	// options and with a fresh nonce. No request is sent twice. What the function kept for its
+	// session is gone with it.
+	Reconnect bool
 }
 
 // ParseOptions reads the options of cape_connect in JSON; cape.h lists the names. Unknown and
@@ -65,6 +69,7 @@ func ParseOptions(options []byte) (Options, error) {
 		InsecureWS       bool            `json:"insecure_ws"`
 		Proxy            string          `json:"proxy"`
 		TimeoutMS        uint32          `json:"timeout_ms"`
+		Reconnect        bool            `json:"reconnect"`
 	}
 	if err := DecodeJSON(options, &parsed); err != nil {
 		return Options{}, err
@@ -73,7 +78,7 @@ func ParseOptions(options []byte) (Options, error) {
 		URL: parsed.URL, Function: parsed.Function, Token: parsed.Token, TokenType: parsed.TokenType,
 		AttestationRoots: given(parsed.AttestationRoots), TLSCA: given(parsed.TLSCA),
 		InsecureWS: parsed.InsecureWS, Proxy: parsed.Proxy,
-		Timeout: time.Duration(parsed.TimeoutMS) * time.Millisecond,
+		Timeout: time.Duration(parsed.TimeoutMS) * time.Millisecond, Reconnect: parsed.Reconnect,
 	}
 	var err error
 	if o.Policy, err = parseOptionalPolicy(parsed.Policy); err != nil {

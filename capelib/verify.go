@@ -83,6 +83,7 @@ func Verify(document []byte, o VerifyOptions) (*Report, error) {
 			return nil, AsError(err)
 		}
 	}
+	defer countVerification(time.Now())
 	_, report, err := verifier.Verify(document, attest.Options{
 		Roots: roots, Time: o.Time, AtDocumentTime: o.AtDocumentTime, Nonce: o.Nonce,
 		PublicKeyLength: o.PublicKeyLength, Policy: o.Policy,

@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/libcape/libcape/capelib"
 )
@@ -19,16 +18,16 @@ func cape_go_connect(options *C.cape_text, length C.size_t, conn *C.cape_handle,
 		if err != nil {
 			return err
 		}
-		session, err := capelib.Connect(context.Background(), parsed)
+		started, err := capelib.StartConnect(parsed, nil)
 		if err != nil {
-			if examined := capelib.AsError(err).Report; examined != nil {
-				_ = giveReport(report, examined) // the refusal is what matters
-			}
 			return err
 		}
-		if err := giveReport(report, session.Report()); err != nil {
-			session.Close()
-			return err
+		session, err := started.Result()
+		if failed := giveReport(report, reportOf(session, err)); err != nil {
+			return err // the refusal is what matters
+		} else if failed != nil {
+			_ = session.Close()
+			return failed
 		}
 		handle, err := handles.add(connection, session)
 		if err != nil {
@@ -41,16 +40,12 @@ func cape_go_connect(options *C.cape_text, length C.size_t, conn *C.cape_handle,
 	}))
 }
 
-// giveReport writes an attestation report as JSON, if the caller wants it.
-func giveReport(into *C.cape_buf, report *capelib.Report) error {
-	if into == nil || report == nil {
+// giveReport hands over an attestation report, if there is one and the caller wants it.
+func giveReport(into *C.cape_buf, report []byte) error {
+	if into == nil {
 		return nil
 	}
-	encoded, err := json.Marshal(report)
-	if err != nil {
-		return err
-	}
-	return give(into, encoded)
+	return give(into, report)
 }
 
 //export cape_go_invoke

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"runtime"
-
 	"github.com/libcape/libcape/capelib"
 )
 
@@ -12,7 +9,7 @@ import (
 func protect(call func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = panicked(value)
+			err = capelib.Panicked(value)
 		}
 	}()
 	return call()
@@ -30,15 +27,4 @@ func use[T object](handle uint64, k kind, call func(T) error) error {
 		entry.poisoned.Store(true)
 	}
 	return err
-}
-
-// panicked describes a recovered panic. The value is named by its type alone unless the runtime
-// made it, for anything else might carry a payload.
-func panicked(value any) error {
-	what := fmt.Sprintf("%T", value)
-	if fault, ok := value.(runtime.Error); ok {
-		what = fault.Error()
-	}
-	return capelib.NewError("panic.recovered", "the library failed inside ("+what+
-		"): please report this; close the handle, others can be used further")
 }

@@ -33,6 +33,8 @@ type kind uint64
 const (
 	connection kind = iota + 1
 	localEnclave
+	pendingOperation
+	completionQueue
 )
 
 func (k kind) String() string {
@@ -41,6 +43,10 @@ func (k kind) String() string {
 		return "a connection"
 	case localEnclave:
 		return "a local enclave"
+	case pendingOperation:
+		return "an operation"
+	case completionQueue:
+		return "a completion queue"
 	}
 	return "of no known kind"
 }
@@ -70,6 +76,7 @@ type table struct {
 	mu    sync.RWMutex
 	slots []slot
 	free  []uint32
+	open  [completionQueue + 1]int // of each kind
 }
 
 // handles are the open handles of the process.
@@ -91,6 +98,7 @@ func (t *table) add(k kind, o object) (uint64, error) {
 	s := &t.slots[index]
 	s.generation = (s.generation + s.step) & generationMask
 	s.entry = &entry{kind: k, object: o}
+	t.open[k]++
 	return uint64(k)<<(generationBits+slotBits) | uint64(s.generation)<<slotBits | uint64(index), nil
 }
 
@@ -133,8 +141,30 @@ func (t *table) remove(handle uint64) (*entry, error) {
 	}
 	e := s.entry
 	s.entry = nil
+	t.open[e.kind]--
 	t.free = append(t.free, uint32(handle&slotMask))
 	return e, nil
+}
+
+// isOpen says whether a handle of any kind is open.
+func (t *table) isOpen(handle uint64) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.lookup(handle) != nil
+}
+
+// openHandles counts the open handles of each kind.
+type openHandles struct {
+	Connections int `json:"connections"`
+	Enclaves    int `json:"enclaves"`
+	Operations  int `json:"operations"`
+	Queues      int `json:"queues"`
+}
+
+func (t *table) count() openHandles {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return openHandles{t.open[connection], t.open[localEnclave], t.open[pendingOperation], t.open[completionQueue]}
 }
 
 // lookup gives the slot that a handle names, or nil unless the handle is open.

@@ -48,6 +48,21 @@ int32_t cape_go_connect(cape_text *options, size_t options_len, cape_handle *con
 int32_t cape_go_invoke(cape_handle conn, cape_bytes *input, size_t input_len, cape_buf *output,
                        cape_error *err);
 int32_t cape_go_close(cape_handle handle, cape_error *err);
+int32_t cape_go_connect_start(cape_text *options, size_t options_len, cape_handle queue,
+                              cape_handle *operation, cape_error *err);
+int32_t cape_go_invoke_start(cape_handle conn, cape_bytes *input, size_t input_len,
+                             uint32_t timeout_ms, cape_handle queue, cape_handle *operation,
+                             cape_error *err);
+int32_t cape_go_op_wait(cape_handle operation, uint32_t timeout_ms, cape_error *err);
+int32_t cape_go_op_result(cape_handle operation, cape_handle *conn, uint8_t *buffer,
+                          size_t capacity, size_t *length, cape_error *err);
+int32_t cape_go_op_progress(cape_handle operation, cape_progress *progress, cape_error *err);
+int32_t cape_go_op_cancel(cape_handle operation, cape_error *err);
+int32_t cape_go_queue_open(cape_handle *queue, int32_t *fd, cape_error *err);
+int32_t cape_go_queue_take(cape_handle queue, cape_handle *operations, size_t capacity,
+                           size_t *count, cape_error *err);
+int32_t cape_go_log_read(uint64_t *position, cape_buf *records, cape_error *err);
+int32_t cape_go_counters(cape_buf *counters, cape_error *err);
 int32_t cape_go_verify(cape_bytes *document, size_t document_len, cape_text *options,
                        size_t options_len, cape_buf *report, cape_error *err);
 int32_t cape_go_serdio_encode(cape_text *json, size_t json_len, cape_buf *output,

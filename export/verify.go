@@ -15,7 +15,7 @@ func cape_go_verify(document *C.cape_bytes, documentLength C.size_t, options *C.
 			return err
 		}
 		examined, refusal := capelib.Verify(borrow(document, documentLength), parsed)
-		if err := giveReport(report, examined); err != nil && refusal == nil {
+		if err := giveReport(report, encodeReport(examined)); err != nil && refusal == nil {
 			return err
 		}
 		return refusal

@@ -28,6 +28,8 @@
  *   Fork       A process that loads the library and then forks may go on calling it in the
  *              parent. In the child every function except cape_buf_free answers CAPE_E_FORKED.
  *   Waiting    Every call ends by its deadline: "timeout_ms" of the options, 30 s by default.
+ *              cape_connect and cape_invoke wait; cape_connect_start and cape_invoke_start give
+ *              an operation instead, which goes on by itself and can be cancelled.
  *   Streams    The library never writes to standard output or standard error, installs no
  *              signal handlers of its own beside those of the Go runtime, and never exits. The one
  *              exception is a fault that Go cannot survive, such as running out of memory, which
@@ -75,7 +77,8 @@ extern "C" {
 #define CAPE_E_FORKED (-15)     /* called in a child of the process that loaded the library */
 #define CAPE_E_PANIC (-16)      /* a defect in the library; the handle is unusable, others work */
 
-/* A connection or a local enclave. 0 is never a valid handle; every handle is below 2^53. */
+/* A connection, a local enclave, an operation or a completion queue. 0 is never a valid handle;
+ * every handle is below 2^53. */
 typedef uint64_t cape_handle;
 
 /* Bytes that the library allocated. {NULL, 0} is an empty one. */
@@ -96,6 +99,20 @@ typedef struct cape_error {
 } cape_error;
 
 #define CAPE_ERROR_INIT {(uint32_t)sizeof(cape_error), 0, {0}, {0}}
+
+/* How far an operation is. Set size to sizeof(cape_progress) before the call, as
+ * CAPE_PROGRESS_INIT does; 0 stands for the size in version 1.0. The counts are those of the
+ * sealed request and of the reply, which is base64: 4 bytes for 3 of the result. A connect
+ * leaves them 0. */
+typedef struct cape_progress {
+    uint32_t size;
+    uint32_t finished; /* 1 when the operation has ended, in whatever way; 0 before */
+    uint64_t sent;     /* bytes of the request that have been handed to the network */
+    uint64_t to_send;  /* bytes that the request has in all */
+    uint64_t received; /* bytes of the reply that have arrived */
+} cape_progress;
+
+#define CAPE_PROGRESS_INIT {(uint32_t)sizeof(cape_progress), 0, 0, 0, 0}
 
 /* The version of the library that is loaded. Each of the three pointers may be NULL. */
 CAPE_API int32_t cape_version(uint32_t *major, uint32_t *minor, uint32_t *patch,
@@ -136,6 +153,13 @@ CAPE_API int32_t cape_buf_free(cape_buf *buf);
  *   "proxy"              http://host[:port] of a CONNECT proxy; the environment is not read
  *   "timeout_ms"         deadline for connecting, and for each call on the connection; 0 or
  *                        absent: 30000
+ *   "reconnect"          true: when the connection is lost, the next call dials again, under the
+ *                        same options and with a fresh nonce. Calls that come meanwhile share
+ *                        the attempt; after a failed one the next waits, from 100 ms up to 10 s.
+ *                        Whatever was under way when the connection was lost has failed, and is
+ *                        never sent again. Once the enclave fails verification or the policy, or
+ *                        refuses the token, the connection stays failed. State that the function
+ *                        kept for the session is gone with it.
  *
  * report, which may be NULL, receives the attestation report as JSON: on success, and also on
  * failure when a document was examined (CAPE_E_ATTESTATION, CAPE_E_POLICY). Free it with
@@ -154,11 +178,98 @@ CAPE_API int32_t cape_connect(const char *options, size_t options_len, cape_hand
 CAPE_API int32_t cape_invoke(cape_handle conn, const uint8_t *input, size_t input_len,
                              cape_buf *output, cape_error *err);
 
-/* Closes a connection or ends a local enclave, and wakes the calls that wait on it with
- * CAPE_E_CLOSED. Never waits for the network; ending a local enclave waits, for a second at
- * most, until the processes of its functions are gone. Closing 0 is CAPE_OK; closing a handle
- * that is not open is CAPE_E_HANDLE and changes nothing. */
+/* Closes a handle of any kind, and wakes the calls that wait on it with CAPE_E_CLOSED. Never
+ * waits for the network. Closing 0 is CAPE_OK; closing a handle that is not open is
+ * CAPE_E_HANDLE and changes nothing.
+ *
+ * A connection: its operations end with CAPE_E_CLOSED. An operation: it is cancelled, and its
+ * result, if there is one, is wiped. A queue: its operations go on without it. A local enclave:
+ * the call waits, for a second at most, until the processes of its functions are gone. */
 CAPE_API int32_t cape_close(cape_handle handle, cape_error *err);
+
+/* Operations: a connect or an invoke that goes on by itself. One may wait for an operation
+ * (cape_op_wait), or be told of its end through a completion queue (cape_queue_open), and then
+ * takes its outcome with cape_op_result. An operation whose outcome nobody wants is given up
+ * with cape_close. Each counts as an open handle until then.
+ *
+ *     cape_handle operation = 0;
+ *     size_t length = 0;
+ *     if (cape_invoke_start(conn, input, input_len, 0, 0, &operation, &err) == CAPE_OK &&
+ *         cape_op_wait(operation, 0, &err) == CAPE_OK &&
+ *         cape_op_result(operation, NULL, output, sizeof output, &length, &err) == CAPE_OK) {
+ *         ... length bytes of output are the result
+ *     }
+ */
+
+/* Starts what cape_connect does, and returns at once. options are those of cape_connect, and are
+ * copied. queue is told when the operation ends; 0: none is. An error here means that nothing
+ * was started; what happens later is the operation's outcome. */
+CAPE_API int32_t cape_connect_start(const char *options, size_t options_len, cape_handle queue,
+                                    cape_handle *operation, cape_error *err);
+
+/* Starts what cape_invoke does, and returns at once. input is copied. Any number of operations
+ * may be under way on one connection; their requests leave in the order of the starts, and
+ * each gets its own reply.
+ *
+ * timeout_ms is the deadline of this call; 0: that of the connection's options. queue is told
+ * when the operation ends; 0: none is. */
+CAPE_API int32_t cape_invoke_start(cape_handle conn, const uint8_t *input, size_t input_len,
+                                   uint32_t timeout_ms, cape_handle queue,
+                                   cape_handle *operation, cape_error *err);
+
+/* Waits until the operation has ended, in whatever way: CAPE_OK says only that. It waits for
+ * timeout_ms milliseconds at most, and 0 means as long as the operation may take by its own
+ * deadline. CAPE_E_TIMEOUT with reason "timeout.wait": the operation goes on. */
+CAPE_API int32_t cape_op_wait(cape_handle operation, uint32_t timeout_ms, cape_error *err);
+
+/* Hands over the outcome of an operation that has ended, and closes the operation. Never waits.
+ *
+ * Of a connect: *conn receives the connection, and buffer the attestation report as JSON, which
+ * may be left out (buffer NULL and capacity 0). Of an invoke: buffer receives the result; conn
+ * is not used and may be NULL. *length is the number of bytes written. When the operation has
+ * failed, its error is returned, *conn is 0, and *length is 0 unless a refused connect has a
+ * report.
+ *
+ * Two errors leave the operation as it is: CAPE_E_LIMIT with reason "limit.buffer", when
+ * capacity is too small, where *length says how many bytes are needed; and CAPE_E_TIMEOUT with
+ * reason "timeout.pending", when the operation has not ended yet. */
+CAPE_API int32_t cape_op_result(cape_handle operation, cape_handle *conn, uint8_t *buffer,
+                                size_t capacity, size_t *length, cape_error *err);
+
+/* Tells how far an operation is. */
+CAPE_API int32_t cape_op_progress(cape_handle operation, cape_progress *progress,
+                                  cape_error *err);
+
+/* Cancels an operation: it ends at once, with CAPE_E_CANCELLED, and its reason says whether the
+ * request had left ("cancelled.not_sent", "cancelled.outcome_unknown"). The outcome is still to
+ * be taken. Cancelling one that has ended changes nothing; doing it again is no error. */
+CAPE_API int32_t cape_op_cancel(cape_handle operation, cape_error *err);
+
+/* Opens a completion queue: one for each event loop or thread that waits for many operations.
+ * *fd becomes readable when an operation of this queue has ended; it is a wake-up that epoll,
+ * asyncio and libuv can wait for, holds one byte at most, and never blocks. It is the caller's:
+ * close it after cape_close of the queue, or before. What a reader of it finds in it does not
+ * matter: cape_queue_take is what tells, and what empties it. */
+CAPE_API int32_t cape_queue_open(cape_handle *queue, int32_t *fd, cape_error *err);
+
+/* Lists operations of the queue that have ended, in that order, each once, up to capacity, and
+ * never waits. *count says how many; while more are left, the descriptor stays readable. An
+ * operation that is no longer open is left out. */
+CAPE_API int32_t cape_queue_take(cape_handle queue, cape_handle *operations, size_t capacity,
+                                 size_t *count, cape_error *err);
+
+/* Reads the library's log: the latest 1024 records, as a JSON array, oldest first, of
+ * {"number": n, "time": RFC 3339, "level": "debug", "info", "warning" or "error", "message":
+ * text}. *position is the number of the last record that the caller has seen, 0 at first, and is
+ * moved on; each reader has its own. Numbers that are missing were overwritten unread. Records
+ * never hold payloads or tokens. */
+CAPE_API int32_t cape_log_read(uint64_t *position, cape_buf *records, cape_error *err);
+
+/* Counts of this process since it loaded the library, as one JSON object: "handles" (those open
+ * now: {"connections", "enclaves", "operations", "queues"}), "goroutines" (now), "connects",
+ * "connects_failed", "reconnects", "invokes", "invokes_failed", "bytes_sent", "bytes_received"
+ * (of messages), "verifications", "verification_ns" (in all). Later versions may add names. */
+CAPE_API int32_t cape_counters(cape_buf *counters, cape_error *err);
 
 /* Verifies an attestation document that the caller has, as cape_connect does the one that it
  * asks for. document is raw CBOR, untagged or under tag 18. CAPE_E_ATTESTATION: it does not

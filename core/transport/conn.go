@@ -7,7 +7,9 @@
 package transport
 
 import (
+	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +27,7 @@ const (
 
 const (
 	bufferSize = 64 << 10         // of a frame that is written; larger messages go out in fragments
+	firstRead  = 512              // what a message is read into at first, in bytes; it grows as they come
 	closeWait  = time.Second      // how long a close frame may take to leave
 	pongWait   = 30 * time.Second // how long the answer to a ping may wait behind other writes
 )
@@ -37,6 +40,8 @@ type Conn struct {
 	writing   chan struct{} // holds one token: the right to write a message
 	answering atomic.Bool   // the answer to a ping is on its way
 	closed    atomic.Bool
+	sent      atomic.Int64 // bytes of messages, from the first one on
+	received  atomic.Int64
 }
 
 func newConn(socket *websocket.Conn, network *quietConn, readLimit int64) *Conn {
@@ -61,10 +66,30 @@ func (c *Conn) pong(data string) error {
 
 // Read returns the next message. The slice is the caller's. After an error, which is an
 // [*Error], every further call fails too.
-func (c *Conn) Read() (Kind, []byte, error) {
-	kind, data, err := c.socket.ReadMessage()
+func (c *Conn) Read() (Kind, []byte, error) { return c.ReadInto(nil) }
+
+// ReadInto is Read into a buffer that the caller hands over: its content is lost, and the message
+// may lie in it or in a larger one.
+func (c *Conn) ReadInto(buffer []byte) (Kind, []byte, error) {
+	kind, reader, err := c.socket.NextReader()
 	if err != nil {
 		return 0, nil, c.readError(err)
+	}
+	data := buffer[:0]
+	for {
+		if len(data) == cap(data) {
+			data = slices.Grow(data, max(len(data), firstRead))
+		}
+		n, err := reader.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		c.received.Add(int64(n))
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			clear(data)
+			return 0, nil, c.readError(err)
+		}
 	}
 	if kind == websocket.BinaryMessage {
 		return Binary, data, nil
@@ -105,6 +130,7 @@ func (c *Conn) writeFragments(messageType int, data []byte) error {
 		if _, err := writer.Write(piece); err != nil {
 			return err
 		}
+		c.sent.Add(int64(len(piece)))
 		data = data[len(piece):]
 	}
 	return writer.Close()
@@ -145,6 +171,11 @@ func (c *Conn) SetReadLimit(bytes int64) { c.socket.SetReadLimit(bytes) }
 
 // Heard is when the last byte arrived from the peer, by a clock that is never set.
 func (c *Conn) Heard() time.Time { return c.network.opened.Add(time.Duration(c.network.heard.Load())) }
+
+// Sent and Received count the bytes of all messages so far, of those under way too. Any goroutine
+// may call them.
+func (c *Conn) Sent() int64     { return c.sent.Load() }
+func (c *Conn) Received() int64 { return c.received.Load() }
 
 // CloseWith tells the peer why (RFC 6455 section 7.4: code 1000 is a normal end; text at most
 // 123 bytes) and closes. It takes at most about a second.

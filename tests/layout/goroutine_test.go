@@ -19,6 +19,7 @@ var elsewhere = map[launch]struct {
 	reason string
 }{
 	{"core/transport/spawn.go", "go"}:        {1, "is the helper itself"},
+	{"core/transport/spawn.go", "AfterFunc"}: {1, "is the helper itself, for later"},
 	{"core/attest/jobs.go", "Go"}:            {1, "recovers by itself, since attest may import nothing of ours"},
 	{"core/transport/dial.go", "AfterFunc"}:  {1, "only sets a deadline on a socket"},
 	{"core/enclave/session.go", "AfterFunc"}: {1, "only closes a socket"},

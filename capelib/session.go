@@ -1,0 +1,234 @@
+package capelib
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/libcape/libcape/core/hpke"
+	"github.com/libcape/libcape/core/transport"
+)
+
+const (
+	// pingEvery is well within the 60 s after which an enclave ends an idle session.
+	pingEvery = 20 * time.Second
+	// maxUnheard is how many times in a row nothing may have been heard since the last ping. It
+	// is more than one, so that a pause of this process is not taken for the peer's silence.
+	maxUnheard = 3
+)
+
+// session is one websocket to one attested enclave. One goroutine writes requests in the order in
+// which they were queued, another reads replies, which come in that order too.
+type session struct {
+	socket    *transport.Conn
+	publicKey []byte
+	host      string
+	timeout   time.Duration // for writing one request
+	pingEvery time.Duration
+	secret    string        // the token: no text of the peer's may bring it back
+	again     string        // what to do when the session has ended
+	wake      chan struct{} // tells the writer that the queue has changed
+	ended     chan struct{} // closed when the session is over
+
+	mu          sync.Mutex
+	queue       []*Call // not yet taken by the writer
+	unanswered  []*Call // waiting for their replies, oldest first
+	writing     *Call   // what the writer is at, or nil
+	writeBegan  int64   // socket.Sent when it began
+	replyBegins int64   // socket.Received at the end of the last reply
+	over        *Error  // why the session ended; nil while it goes on
+}
+
+// start completes a session and sets its two goroutines to work.
+func (s *session) start() *session {
+	s.wake, s.ended = make(chan struct{}, 1), make(chan struct{})
+	s.replyBegins = s.socket.Received()
+	transport.Spawn(s.writeLoop, s.panicked)
+	transport.Spawn(s.readLoop, s.panicked)
+	return s
+}
+
+// take gives a call its place in the queue. It has to be sealed then. The error says why the
+// session has ended.
+func (s *session) take(r *Call) *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over != nil {
+		return s.over
+	}
+	s.queue = append(s.queue, r)
+	r.session.Store(s)
+	return nil
+}
+
+// seal seals the input of a call that was taken, in a context of its own and outside any lock.
+// Calls that were taken later wait for it.
+func (s *session) seal(r *Call, input []byte) {
+	failure := NewError("panic.recovered", "the input could not be sealed")
+	defer func() {
+		if failure != nil {
+			r.settle(nil, failure) // so that a panic here keeps nobody waiting
+		}
+		s.tellWriter()
+	}()
+	if r.state.Load() == settled {
+		failure = nil
+		return
+	}
+	sealed, err := hpke.Seal(s.publicKey, input)
+	if err != nil {
+		failure = NewError("key.unusable", "the input cannot be sealed to the enclave's key: "+err.Error())
+		return
+	}
+	failure = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.state.Load() == queued {
+		r.sealed = sealed
+	}
+}
+
+func (s *session) tellWriter() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // the writer has been told already
+	}
+}
+
+// next hands the oldest request to the writer, and counts it as sent: from here on nobody can
+// know whether it runs. It is nil while that request is still being sealed.
+func (s *session) next() (*Call, []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.queue) > 0 {
+		r := s.queue[0]
+		if r.sealed == nil && r.state.Load() == queued {
+			break
+		}
+		s.queue[0] = nil
+		s.queue = s.queue[1:]
+		if r.state.CompareAndSwap(queued, sent) {
+			sealed := r.sealed
+			r.sealed = nil
+			s.unanswered = append(s.unanswered, r)
+			s.writing, s.writeBegan = r, s.socket.Sent()
+			return r, sealed
+		}
+	}
+	return nil, nil
+}
+
+// wrote notes that a request is with the network.
+func (s *session) wrote(r *Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing = nil
+	r.written = r.size
+}
+
+// forget drops what a call that was given up holds. Its place in the queue goes when the writer
+// comes to it.
+func (s *session) forget(r *Call) {
+	s.mu.Lock()
+	r.sealed = nil
+	s.mu.Unlock()
+	s.tellWriter()
+}
+
+// answered takes the oldest request that waits for a reply, which has just come. It is nil where
+// there is none.
+func (s *session) answered() *Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	received := s.socket.Received()
+	if len(s.unanswered) == 0 {
+		return nil
+	}
+	r := s.unanswered[0]
+	s.unanswered[0] = nil
+	s.unanswered = s.unanswered[1:]
+	r.received = received - s.replyBegins
+	s.replyBegins = received
+	return r
+}
+
+// progress gives the bytes of a call that have been sent and received.
+func (s *session) progress(r *Call) (written, received int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	written, received = r.written, r.received
+	if s.writing == r {
+		written = s.socket.Sent() - s.writeBegan
+	}
+	if len(s.unanswered) > 0 && s.unanswered[0] == r {
+		received = s.socket.Received() - s.replyBegins
+	}
+	return written, received
+}
+
+// close ends the session and says goodbye to the peer, without waiting for it.
+func (s *session) close(why *Error) {
+	if s.end(why) {
+		transport.Spawn(func() { s.socket.CloseWith(1000, "") }, nil)
+	}
+}
+
+// fail ends the session because of the peer or the network.
+func (s *session) fail(err error) {
+	failure := AsError(err)
+	if s.end(failure) {
+		_ = s.socket.Close()
+		logf(LevelWarning, "the connection to %s was lost: %s", s.host, failure.Message)
+	}
+}
+
+// end stops the session for a reason, and settles every pending request. It reports whether the
+// session was still going on.
+func (s *session) end(why *Error) bool {
+	s.mu.Lock()
+	if s.over != nil {
+		s.mu.Unlock()
+		return false
+	}
+	s.over = why
+	pending := [...][]*Call{s.queue, s.unanswered}
+	s.queue, s.unanswered, s.writing = nil, nil, nil
+	s.mu.Unlock()
+	close(s.ended)
+	for _, calls := range pending {
+		for _, r := range calls {
+			if r.state.CompareAndSwap(queued, settled) {
+				r.finish(nil, s.notSent(why))
+				continue
+			}
+			r.settle(nil, s.outcomeUnknown(why))
+		}
+	}
+	return true
+}
+
+// ending is why the session ended, or nil while it goes on.
+func (s *session) ending() *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}
+
+func (s *session) panicked(value any) { s.fail(Panicked(value)) }
+
+func (s *session) notSent(why *Error) *Error {
+	return ended("closed.not_sent", "the request was not sent: ", why, s.again)
+}
+
+func (s *session) outcomeUnknown(why *Error) *Error {
+	return ended("closed.outcome_unknown", "the request was sent, and the function may have run: ", why, s.again)
+}
+
+func ended(reason, prefix string, why *Error, again string) *Error {
+	if why.Code == CodePanic {
+		return why
+	}
+	result := NewError(reason, fmt.Sprintf("%s%s; %s", prefix, why.Message, again))
+	result.cause = why
+	return result
+}
