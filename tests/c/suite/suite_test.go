@@ -118,7 +118,17 @@ func TestCallsFromOtherStacksAskForBoundsOnce(t *testing.T) { smoke(t, "tests/c/
 
 func TestForksAreSeenWithoutWipeOnFork(t *testing.T) {
 	t.Parallel()
-	compile(t, []string{"-Dmadvise=refuse"}, "tests/c/fork_fallback.c", "export/fork.c").run(t)
+	for name, flags := range map[string][]string{
+		"no page":           {"-Dmadvise=refuse"},
+		"no memory":         {"-Dmmap=no_memory"},
+		"process ids alone": {"-Dmadvise=refuse", "-Dpthread_atfork=unheard"},
+		"atfork alone":      {"-Dmadvise=refuse", "-Dgetpid=first_process"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			compile(t, flags, "tests/c/fork_fallback.c", "export/fork.c").run(t)
+		})
+	}
 }
 
 func TestCachedStackBoundsAreTheTrueOnes(t *testing.T) {
