@@ -98,7 +98,7 @@ $(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name 
 build/demo-c: build/libcape.so include/cape.h $(wildcard tests/c/example*.c tests/c/*.h)
 	$(CC) -std=c11 -Wall -Wextra -Werror -O2 -Iinclude -o $@ tests/c/example.c -Lbuild -lcape -Wl,-rpath,'$$ORIGIN'
 
-build/demo-cpp: build/libcape.so include/cape.h $(wildcard tests/cpp/*.cpp tests/c/*.h)
+build/demo-cpp: build/libcape.so include/cape.h include/cape.hpp tests/cpp/example.cpp tests/cpp/json.hpp
 	$(CXX) -std=c++17 -Wall -Wextra -Werror -O2 -Iinclude -o $@ tests/cpp/example.cpp -Lbuild -lcape -Wl,-rpath,'$$ORIGIN'
 
 build/demo-go: always

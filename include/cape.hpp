@@ -324,9 +324,10 @@ private:
     /* Forgets the handle, unless the outcome is still to be taken. */
     void settle(std::int32_t code, const detail::Status &status) noexcept
     {
-        const bool is_left = status.is("limit.buffer") || status.is("timeout.pending") ||
-                             status.is("argument.null");
-        if (code == CAPE_OK || !is_left) {
+        if (code == CAPE_OK) {
+            handle_.release();
+        } else if (!status.is("limit.buffer") && !status.is("timeout.pending") &&
+                   !status.is("argument.null")) {
             handle_.close();
         }
     }
