@@ -1,0 +1,151 @@
+"""Measures the library from Python.
+
+The first line of input is a JSON object: the options to connect with, and the path of the library.
+Each further line is "run <operation> <size> <in flight> <count>", and is answered by a line of
+JSON with the nanoseconds that count calls took in all, by the clock and of this process's CPU.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import ctypes
+import json
+import sys
+import time
+from typing import Callable
+
+import pycape
+
+target = json.loads(sys.stdin.readline())
+options = target["options"]
+
+
+def client() -> pycape.Cape:
+    return pycape.Cape(
+        options["url"],
+        access_token="",
+        attestation_root=options["attestation_roots"],
+        tls_ca=options["tls_ca"],
+        policy=options["policy"],
+    )
+
+
+def payload(size: int) -> bytes:
+    return bytes((i * 31 + (i >> 8)) & 255 for i in range(size))
+
+
+payloads: dict[int, bytes] = {}
+cape = client()
+cape.connect(options["function"])
+pool = concurrent.futures.ThreadPoolExecutor(64)
+
+# Not through pycape, whose table is private: the same types, so the same conversions.
+library = ctypes.CDLL(target["library"])
+library.cape_version.argtypes = [ctypes.POINTER(ctypes.c_uint32)] * 3 + [ctypes.c_void_p]
+library.cape_version.restype = ctypes.c_int32
+library.cape_close.argtypes = [ctypes.c_uint64, ctypes.c_void_p]
+library.cape_close.restype = ctypes.c_int32
+libc = ctypes.CDLL(None)
+libc.labs.argtypes = [ctypes.c_long]
+libc.labs.restype = ctypes.c_long
+
+
+def connect(size: int, count: int) -> int:
+    """Connecting is measured, closing is not."""
+    elapsed = 0
+    another = client()
+    for _ in range(count):
+        start = time.perf_counter_ns()
+        another.connect(options["function"])
+        elapsed += time.perf_counter_ns() - start
+        another.close()
+    return elapsed
+
+
+def invoke(size: int, count: int) -> int:
+    data, reply = payloads[size], b""
+    start = time.perf_counter_ns()
+    for _ in range(count):
+        reply = cape.invoke(data)
+    elapsed = time.perf_counter_ns() - start
+    if reply != data:
+        raise ValueError("the echo is not one")
+    return elapsed
+
+
+def threads(size: int, in_flight: int, count: int) -> int:
+    """Each call in flight has a thread of its own, which waits."""
+    data = payloads[size]
+    turns = iter(range(count))  # next() is atomic
+
+    def calls() -> None:
+        for _ in turns:
+            if len(cape.invoke(data)) != size:
+                raise ValueError("the echo is not one")
+
+    start = time.perf_counter_ns()
+    for future in [pool.submit(calls) for _ in range(in_flight)]:
+        future.result()
+    return time.perf_counter_ns() - start
+
+
+def call(size: int, count: int) -> int:
+    """A call that stays in the C half of the library."""
+    version = library.cape_version
+    start = time.perf_counter_ns()
+    for _ in range(count):
+        version(None, None, None, None)
+    return time.perf_counter_ns() - start
+
+
+def enter(size: int, count: int) -> int:
+    """A call that enters Go, which finds that the handle is not open."""
+    close = library.cape_close
+    start = time.perf_counter_ns()
+    for _ in range(count):
+        close(1, None)
+    return time.perf_counter_ns() - start
+
+
+def libc_call(size: int, count: int) -> int:
+    labs = libc.labs
+    start = time.perf_counter_ns()
+    for _ in range(count):
+        labs(1)
+    return time.perf_counter_ns() - start
+
+
+OPERATIONS: dict[str, Callable[[int, int], int]] = {
+    "connect": connect,
+    "invoke": invoke,
+    "call": call,
+    "enter": enter,
+    "libc": libc_call,
+}
+
+
+def run(operation: str, size: int, in_flight: int, count: int) -> int:
+    if size not in payloads:
+        payloads[size] = payload(size)
+    if operation == "invoke" and in_flight > 1:
+        return threads(size, in_flight, count)
+    return OPERATIONS[operation](size, count)
+
+
+def measure(operation: str, size: int, in_flight: int, count: int) -> dict[str, int]:
+    """A few calls that do not count come first: this process has just been idle."""
+    if count >= 10:
+        run(operation, size, in_flight, count // 10)
+    before = time.process_time_ns()
+    elapsed = run(operation, size, in_flight, count)
+    return {"ns": elapsed, "cpu_ns": time.process_time_ns() - before}
+
+
+for line in iter(sys.stdin.readline, ""):
+    _, operation, *numbers = line.split()
+    try:
+        answer: dict[str, int] | dict[str, str] = measure(operation, *map(int, numbers))
+    except Exception as error:
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(answer), flush=True)
+cape.close()
