@@ -113,8 +113,12 @@ func TestAForkedChildIsToldSo(t *testing.T)                 { smoke(t, "tests/c/
 func TestThreadsShareAConnection(t *testing.T)              { smoke(t, "tests/c/threads.c") }
 func TestItWorksWithoutStandardStreams(t *testing.T)        { smoke(t, "tests/c/descriptors.c") }
 func TestALocalEnclaveTakesItsOptions(t *testing.T)         { smoke(t, "tests/c/local_options.c") }
-func TestFailingAllocationsAreErrors(t *testing.T)          { smoke(t, "tests/c/memory.c") }
 func TestCallsFromOtherStacksAskForBoundsOnce(t *testing.T) { smoke(t, "tests/c/other_stack.c") }
+
+func TestEveryFailingAllocationIsAnError(t *testing.T) {
+	t.Parallel()
+	linked(t, nil, "tests/c/memory.c").run(t, built.Python(t), ownFunctions(t), built.Path("tests", "vectors", "attest"))
+}
 
 func TestForksAreSeenWithoutWipeOnFork(t *testing.T) {
 	t.Parallel()
