@@ -75,6 +75,18 @@ func (r *Call) Progress() Progress {
 	return p
 }
 
+// copyOf copies an input, and stops when the call has ended meanwhile.
+func (r *Call) copyOf(input []byte) []byte {
+	const piece = 1 << 20
+	plaintext := make([]byte, 0, len(input))
+	for len(input) > 0 && r.state.Load() != settled {
+		n := min(len(input), piece)
+		plaintext = append(plaintext, input[:n]...)
+		input = input[n:]
+	}
+	return plaintext
+}
+
 // wait is Result, but gives the call up when ctx is done.
 func (r *Call) wait(ctx context.Context) ([]byte, error) {
 	select {

@@ -96,7 +96,7 @@ func (c *Conn) Start(input []byte, o CallOptions) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	plaintext := append([]byte(nil), input...)
+	plaintext := r.copyOf(input)
 	transport.Spawn(func() {
 		defer clear(plaintext)
 		if r.given != nil {

@@ -38,13 +38,13 @@ var log struct {
 func Log(after uint64) []LogRecord {
 	log.mu.Lock()
 	defer log.mu.Unlock()
-	first := after + 1
-	if log.latest >= keptRecords {
-		first = max(first, log.latest-keptRecords+1)
+	if log.latest > keptRecords {
+		after = max(after, log.latest-keptRecords)
 	}
 	records := []LogRecord{}
-	for number := first; number != 0 && number <= log.latest; number++ {
-		records = append(records, log.ring[number%keptRecords])
+	for after < log.latest {
+		after++
+		records = append(records, log.ring[after%keptRecords])
 	}
 	return records
 }
