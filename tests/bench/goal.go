@@ -11,12 +11,10 @@ type goal struct {
 
 func (g goal) String() string {
 	if g.Met {
-		return g.Want + ": met"
+		return fmt.Sprintf("%s: %s, met", g.Want, digits(g.Value))
 	}
-	return g.Want + ": MISSED"
+	return fmt.Sprintf("%s: %s, MISSED", g.Want, digits(g.Value))
 }
-
-const us = 1000.0
 
 // compareRows fills in what depends on two rows, and then judges each row.
 func compareRows(rows []*row) {
@@ -53,6 +51,13 @@ func (r *row) judge() {
 			r.Goals = append(r.Goals, goal{want, *value, *value <= limit})
 		}
 	}
+	microseconds := func(ns *float64) *float64 {
+		if ns == nil {
+			return nil
+		}
+		value := *ns / 1000
+		return &value
+	}
 	switch {
 	case r.Operation == "connect":
 		if r.Language != "raw dial" {
@@ -61,7 +66,7 @@ func (r *row) judge() {
 	case r.Operation == "call" && r.Language == inPython:
 		atMost(r.ToLibc, 2, "at most 2 x libc")
 	case r.Operation == "call" && r.Language == inNode:
-		atMost(&r.NS, us, "at most 1 us")
+		atMost(microseconds(&r.NS), 1, "at most 1 us")
 	case r.Operation != "invoke":
 	case r.InFlight > 1:
 		// Larger ones keep all processors busy with one caller: more in flight cannot be faster.
@@ -75,7 +80,7 @@ func (r *row) judge() {
 	case r.Language == inPython && r.Size == 64:
 		atMost(r.ToSum, 1.6, "at most 1.6 x sum")
 	case r.Language == inNode && r.Size == 64:
-		atMost(r.MoreThanC, 100*us, "at most C + 100 us")
+		atMost(microseconds(r.MoreThanC), 100, "at most 100 us more than C")
 	case r.Language == inNode && r.Size == 16<<20:
 		atMost(r.ToC, 1.3, "at most 1.3 x C")
 	}

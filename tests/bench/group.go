@@ -81,6 +81,9 @@ func (b *benchmark) invokes(size int) *group {
 		for _, language := range languages {
 			g.add(b.row(language, language, "invoke", size, many), echo, every)
 		}
+		if many == 1 {
+			g.add(b.row(rawEcho, "raw echo, sealed and opened", "sealed", size, 1), echo, 1)
+		}
 		if many == 1 && size <= 64 {
 			g.add(b.row(toPython, toPython, "invoke", size, 1), echo, 1)
 		}

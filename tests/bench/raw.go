@@ -19,9 +19,13 @@ import (
 // bufferSize is that of core/transport, so that frames and reads are as large as the library's.
 const bufferSize = 64 << 10
 
+// sealedPath is where the raw echo opens what it gets.
+const sealedPath = "/sealed"
+
 // echo returns binary messages. It reads into memory that it has, and hands that back: no server
-// that moves as many bytes could do less.
-func echo(w http.ResponseWriter, r *http.Request) {
+// that moves as many bytes could do less. What comes on sealedPath was sealed to key; it is opened
+// and goes back in the clear, as results do.
+func echo(key *hpke.PrivateKey, w http.ResponseWriter, r *http.Request) {
 	upgrader := websocket.Upgrader{ReadBufferSize: bufferSize, WriteBufferSize: bufferSize}
 	socket, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
@@ -33,7 +37,13 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		if message, err = receive(socket, message); err != nil {
 			return
 		}
-		if err := socket.WriteMessage(websocket.BinaryMessage, message); err != nil {
+		reply := message
+		if r.URL.Path == sealedPath {
+			if reply, err = key.Open(message); err != nil {
+				return
+			}
+		}
+		if err := socket.WriteMessage(websocket.BinaryMessage, reply); err != nil {
 			return
 		}
 	}
@@ -64,11 +74,12 @@ func receive(socket *websocket.Conn, memory []byte) ([]byte, error) {
 // raw measures what calls are compared with: a websocket with no protocol on top, and the two
 // steps of HPKE that a call cannot do without.
 type raw struct {
-	url    string
-	dialer websocket.Dialer
-	socket *websocket.Conn
-	key    *hpke.PrivateKey
-	last   int // length of the latest reply
+	target  target
+	dialer  websocket.Dialer
+	plain   *websocket.Conn
+	sealing *websocket.Conn // to sealedPath
+	key     *hpke.PrivateKey
+	last    int // length of the latest reply
 }
 
 func newRaw(t target) (bench, func(), error) {
@@ -80,18 +91,21 @@ func newRaw(t target) (bench, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &raw{url: t.RawURL, key: key, dialer: websocket.Dialer{
+	r := &raw{target: t, key: key, dialer: websocket.Dialer{
 		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13},
 	}}
-	if r.socket, err = r.dial(); err != nil {
+	if r.plain, err = r.dial(""); err != nil {
 		return nil, nil, err
 	}
-	return r.run, func() { r.socket.Close() }, nil
+	if r.sealing, err = r.dial(sealedPath); err != nil {
+		return nil, nil, err
+	}
+	return r.run, func() { r.plain.Close(); r.sealing.Close() }, nil
 }
 
-func (r *raw) dial() (*websocket.Conn, error) {
-	socket, _, err := r.dialer.DialContext(context.Background(), r.url, nil)
+func (r *raw) dial(path string) (*websocket.Conn, error) {
+	socket, _, err := r.dialer.DialContext(context.Background(), r.target.RawURL+path, nil)
 	return socket, err
 }
 
@@ -118,30 +132,38 @@ func (r *raw) run(t task) (time.Duration, error) {
 		if t.inFlight > 1 {
 			return r.pipeline(input, t)
 		}
-		var reply []byte
-		elapsed, err := timed(t.count, func() (err error) {
-			reply, err = r.call(input)
-			return err
+		return r.echoes(t.count, r.plain, input, func() ([]byte, error) { return input, nil })
+	case "sealed":
+		return r.echoes(t.count, r.sealing, input, func() ([]byte, error) {
+			return hpke.Seal(r.target.RawKey, input)
 		})
-		if err == nil && !bytes.Equal(reply, input) {
-			err = errors.New("the raw echo is not one")
-		}
-		return elapsed, err
 	}
 	return 0, fmt.Errorf("no operation %q", t.operation)
 }
 
-// call gives each caller memory of its own, as the library has to. It is allocated in one piece,
-// as the length of replies is known.
-func (r *raw) call(input []byte) ([]byte, error) {
-	if err := r.socket.WriteMessage(websocket.BinaryMessage, input); err != nil {
-		return nil, err
+// echoes makes count calls, each of which waits.
+func (r *raw) echoes(count int, socket *websocket.Conn, input []byte, message func() ([]byte, error)) (time.Duration, error) {
+	var reply []byte
+	elapsed, err := timed(count, func() error {
+		sent, err := message()
+		if err == nil {
+			err = socket.WriteMessage(websocket.BinaryMessage, sent)
+		}
+		if err == nil {
+			reply, err = r.reply(socket)
+		}
+		return err
+	})
+	if err == nil && !bytes.Equal(reply, input) {
+		err = errors.New("the raw echo is not one")
 	}
-	return r.reply()
+	return elapsed, err
 }
 
-func (r *raw) reply() ([]byte, error) {
-	reply, err := receive(r.socket, make([]byte, 0, r.last+1))
+// reply gives each caller memory of its own, as the library has to. It is allocated in one piece,
+// as the length of replies is known.
+func (r *raw) reply(socket *websocket.Conn) ([]byte, error) {
+	reply, err := receive(socket, make([]byte, 0, r.last+1))
 	r.last = len(reply)
 	return reply, err
 }
@@ -154,8 +176,8 @@ func (r *raw) pipeline(input []byte, t task) (time.Duration, error) {
 	go func() {
 		for range t.count {
 			window <- struct{}{}
-			if err := r.socket.WriteMessage(websocket.BinaryMessage, input); err != nil {
-				r.socket.Close()
+			if err := r.plain.WriteMessage(websocket.BinaryMessage, input); err != nil {
+				r.plain.Close()
 				written <- err
 				return
 			}
@@ -163,7 +185,7 @@ func (r *raw) pipeline(input []byte, t task) (time.Duration, error) {
 		written <- nil
 	}()
 	for range t.count {
-		reply, err := r.reply()
+		reply, err := r.reply(r.plain)
 		if err != nil {
 			return 0, err
 		}
@@ -181,7 +203,7 @@ func (r *raw) connect(count int) (time.Duration, error) {
 	var elapsed time.Duration
 	for range count {
 		start := time.Now()
-		socket, err := r.dial()
+		socket, err := r.dial("")
 		elapsed += time.Since(start)
 		if err != nil {
 			return 0, err

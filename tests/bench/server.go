@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/libcape/libcape/core/enclave"
+	"github.com/libcape/libcape/core/hpke"
 )
 
 // Names of the functions that the enclave serves. Both return their input: one is a few lines of
@@ -28,11 +29,13 @@ const (
 	pythonFunction = "local/echo_python"
 )
 
-// target is where a worker connects to, and whom it trusts. Sent is the options of cape_connect.
+// target is where a worker connects to, and whom it trusts. Options are those of
+// cape_connect.
 type target struct {
 	Options options `json:"options"`
 	RawURL  string  `json:"raw_url"`
 	RawCA   string  `json:"raw_ca"`
+	RawKey  []byte  `json:"raw_key"` // to seal to, on sealedPath
 	Library string  `json:"library"`
 }
 
@@ -63,7 +66,11 @@ func serve(input io.Reader, output io.Writer) error {
 		return err
 	}
 	defer local.Close()
-	rawURL, rawCA, stop, err := serveRaw()
+	key, err := hpke.GenerateKey()
+	if err != nil {
+		return err
+	}
+	rawURL, rawCA, stop, err := serveRaw(key)
 	if err != nil {
 		return err
 	}
@@ -79,7 +86,7 @@ func serve(input io.Reader, output io.Writer) error {
 			URL: info.URL, Function: goFunction, AttestationRoots: string(info.AttestationRoot),
 			TLSCA: string(info.TLSCA), Policy: map[string]map[string][]string{"pcrs": pcrs},
 		},
-		RawURL: rawURL, RawCA: string(rawCA),
+		RawURL: rawURL, RawCA: string(rawCA), RawKey: key.PublicKey(),
 	}); err != nil {
 		return err
 	}
@@ -96,7 +103,7 @@ const pythonVariable = "CAPE_BENCH_PYTHON"
 
 // serveRaw starts the raw echo on a free port of loopback, under a certificate of the same kind
 // as the enclave's: both sides of a TLS handshake pay for the curve.
-func serveRaw() (url string, authority []byte, stop func(), err error) {
+func serveRaw(opener *hpke.PrivateKey) (url string, authority []byte, stop func(), err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		return "", nil, nil, err
@@ -123,9 +130,9 @@ func serveRaw() (url string, authority []byte, stop func(), err error) {
 	if err != nil {
 		return "", nil, nil, err
 	}
-	server := &http.Server{Handler: http.HandlerFunc(echo), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { echo(opener, w, r) }), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()
-	return "wss://" + listener.Addr().String() + "/", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER}),
+	return "wss://" + listener.Addr().String(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER}),
 		func() { _ = server.Close() }, nil
 }
 
