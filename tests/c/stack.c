@@ -1,6 +1,8 @@
 /* The cached answers of export/stack.c are the true ones, for the main thread and for others,
- * and the caller may destroy what it was given. Built from that file, with no library. */
+ * and the caller may destroy what it was given. That glibc has no memory for an answer is passed
+ * on, and not kept. Built from that file, with no library. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,10 +10,13 @@
 int __wrap_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr);
 int __real_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr);
 
-static __thread int asked;
+static __thread int asked, failing;
 
 int __real_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
 {
+    if (failing) {
+        return ENOMEM;
+    }
     asked++;
     return pthread_getattr_np(thread, attr);
 }
@@ -37,6 +42,12 @@ static struct bounds bounds_of(int (*get)(pthread_t, pthread_attr_t *), pthread_
 static void *thread(void *main_thread)
 {
     struct bounds want = bounds_of(pthread_getattr_np, pthread_self());
+    pthread_attr_t attr;
+    failing = 1;
+    if (__wrap_pthread_getattr_np(pthread_self(), &attr) != ENOMEM) {
+        return "a failure was hidden";
+    }
+    failing = 0;
     for (int i = 0; i < 1000; i++) {
         struct bounds got = bounds_of(__wrap_pthread_getattr_np, pthread_self());
         if (got.low != want.low || got.size != want.size || got.size == 0 ||
