@@ -233,6 +233,15 @@ public:
     void close() noexcept { handle_.close(); }
 
 private:
+    friend class Connection;
+
+    /* For a call that takes a queue, where 0 would mean none: one that is closed is an error. */
+    cape_handle told() const noexcept
+    {
+        const cape_handle handle = handle_.get();
+        return handle != 0 ? handle : std::numeric_limits<cape_handle>::max();
+    }
+
     detail::Descriptor descriptor_;
     detail::Handle handle_;
 };
@@ -361,6 +370,16 @@ public:
     /* None: every call answers CAPE_E_HANDLE. */
     Connection() noexcept = default;
 
+    Connection(Connection &&) noexcept = default;
+    Connection &operator=(Connection &&other) noexcept
+    {
+        if (this != &other) {
+            handle_ = std::move(other.handle_);
+            report_ = std::move(other.report_);
+        }
+        return *this;
+    }
+
     /* Dials and verifies, as cape_connect does, with its options. */
     explicit Connection(std::string_view options)
     {
@@ -380,7 +399,7 @@ public:
     static Operation connect_start(std::string_view options) { return dial(options, 0); }
     static Operation connect_start(std::string_view options, const Queue &queue)
     {
-        return dial(options, queue.handle());
+        return dial(options, queue.told());
     }
 
     /* How the enclave's document was judged, as JSON. */
@@ -406,7 +425,7 @@ public:
     Operation invoke_start(View input, const Queue &queue,
                            std::optional<std::chrono::milliseconds> timeout = std::nullopt) const
     {
-        return start(input, timeout, queue.handle());
+        return start(input, timeout, queue.told());
     }
 
     cape_handle handle() const noexcept { return handle_.get(); }

@@ -26,7 +26,7 @@ inline int check_failures = 0;
 
 // Checks that a call throws an error of this code and reason, and gives the error's report.
 #define FAILS(code, reason, call)                                                             \
-    check_fails(__LINE__, #call, (code), (reason), [&] { static_cast<void>(call); })
+    check_fails(__LINE__, #call, (code), (reason), [&] { call; })
 
 template <typename Call>
 std::string check_fails(int line, const char *text, std::int32_t code, std::string_view reason,

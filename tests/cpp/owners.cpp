@@ -96,7 +96,7 @@ void errors_say_what_happened(const Local &local)
     CHECK(pick(report, "reason") == "\"policy.pcr_mismatch\"");
 
     const std::string judged =
-        FAILS(CAPE_E_ATTESTATION, "cbor.malformed", cape::verify("\xff", "{\"policy\": \"any\"}"));
+        FAILS(CAPE_E_ATTESTATION, "cose.structure", cape::verify("\xff", "{\"policy\": \"any\"}"));
     CHECK(pick(judged, "verdict") == "\"refused\"");
     CHECK(FAILS(CAPE_E_ARGUMENT, "argument.policy_missing", cape::verify("x", "{}")).empty());
 

@@ -87,6 +87,7 @@ int main(int argc, char **argv)
         last.close();
         FAILS(CAPE_E_HANDLE, "handle.unknown", last.take());
         FAILS(CAPE_E_HANDLE, "handle.unknown", conn.invoke_start("x", last));
+        FAILS(CAPE_E_HANDLE, "handle.unknown", cape::Connection::connect_start(local.options(), last));
         CHECK(fcntl(fd, F_GETFD) != -1);
     }
     CHECK(fcntl(fd, F_GETFD) == -1);

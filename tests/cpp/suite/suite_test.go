@@ -61,7 +61,7 @@ func compile(t *testing.T, source, standard string, flags []string) string {
 	if err := os.WriteFile(second, []byte("#include <cape.hpp>\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	arguments := slices.Concat([]string{"-std=" + standard, "-O1", "-pthread"}, warnings, flags,
+	arguments := slices.Concat([]string{"-std=" + standard, "-pthread"}, warnings, flags,
 		[]string{"-I" + built.Path("include"), "-o", program, built.Path("tests", "cpp", source), second,
 			"-L" + folder, "-lcape", "-Wl,-rpath," + folder})
 	run(t, compiler(), arguments...)
