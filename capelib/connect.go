@@ -95,7 +95,7 @@ func (o Options) dial(ctx context.Context, t *target) (*session, *Report, error)
 // attest asks for an attestation document and verifies it. report is nil when none came.
 func (o Options) attest(ctx context.Context, t *target, socket *transport.Conn) (*attest.Document, *Report, error) {
 	// Reading and writing know deadlines, not contexts.
-	stop := context.AfterFunc(ctx, func() { _ = socket.Close() })
+	stop := transport.SpawnWhenDone(ctx, func() { _ = socket.Close() }, nil)
 	defer stop()
 	nonce := make([]byte, nonceSize)
 	_, _ = rand.Read(nonce) // never fails: it ends the process where no randomness is to be had

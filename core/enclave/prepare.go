@@ -72,11 +72,10 @@ func (e *Enclave) addFunctions() error {
 // ahead starts work and returns a function that waits for its result.
 func ahead[T any](work func() (T, error)) func() (T, error) {
 	var value T
-	var err error
+	err := errors.New("defect in the enclave") // stands if work panics
 	done := make(chan struct{})
 	transport.Spawn(func() {
 		defer close(done)
-		err = errors.New("defect in the enclave") // stands if work panics
 		value, err = work()
 	}, nil)
 	return func() (T, error) {

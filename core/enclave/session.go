@@ -41,7 +41,7 @@ type session struct {
 func (s *session) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { _ = s.conn.Close() })()
+	defer transport.SpawnWhenDone(ctx, func() { _ = s.conn.Close() }, nil)()
 	s.log.Debug("session opened")
 	answered := make(chan struct{})
 	transport.Spawn(func() {

@@ -80,7 +80,7 @@ func startWorker(ctx context.Context, by *spawner, c command) (*worker, error) {
 	}
 	transport.Spawn(w.output.copy, nil)
 	transport.Spawn(w.watch, nil)
-	w.stop = context.AfterFunc(ctx, w.kill)
+	w.stop = transport.SpawnWhenDone(ctx, w.kill, nil)
 	return w, nil
 }
 

@@ -62,7 +62,7 @@ func Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 			network = quiet(conn)
 			network.allowance.Store(maxHandshake)
 			// A cancelled context has to end the handshake too, which only watches deadlines.
-			release = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+			release = SpawnWhenDone(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }, nil)
 			return network, nil
 		},
 		TLSClientConfig: &tls.Config{RootCAs: o.TLSRoots, MinVersion: tls.VersionTLS12},

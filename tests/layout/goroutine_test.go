@@ -19,12 +19,8 @@ var elsewhere = map[launch]struct {
 	reason string
 }{
 	{"core/transport/spawn.go", "go"}:        {1, "is the helper itself"},
-	{"core/transport/spawn.go", "AfterFunc"}: {1, "is the helper itself, for later"},
+	{"core/transport/spawn.go", "AfterFunc"}: {2, "is the helper itself, for later"},
 	{"core/attest/jobs.go", "Go"}:            {1, "recovers by itself, since attest may import nothing of ours"},
-	{"core/transport/dial.go", "AfterFunc"}:  {1, "only sets a deadline on a socket"},
-	{"core/enclave/session.go", "AfterFunc"}: {1, "only closes a socket"},
-	{"core/enclave/worker.go", "AfterFunc"}:  {1, "only sends a process the signal to end"},
-	{"capelib/connect.go", "AfterFunc"}:      {1, "only closes a socket"},
 }
 
 // launches finds where a file starts goroutines: go statements, and whatever is named Go, as the
