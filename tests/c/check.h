@@ -132,6 +132,23 @@ static inline cape_handle local_session(const struct local *local, const char *f
     return conn;
 }
 
+/* How many handles of any kind are open, or -1. */
+static inline long open_handles(void)
+{
+    cape_buf json = {0};
+    long sum = 0;
+    if (cape_counters(&json, NULL) != CAPE_OK) {
+        return -1;
+    }
+    for (size_t i = 0; i < json.len && json.data[i] != '}'; i++) { /* of the first member */
+        if (json.data[i] == ':' && json.data[i + 1] != '{') {
+            sum += strtol((const char *)json.data + i + 1, NULL, 10);
+        }
+    }
+    cape_buf_free(&json);
+    return sum;
+}
+
 /* True when the function echoes len bytes that depend on seed. */
 static inline int echoes(cape_handle conn, size_t len, unsigned seed)
 {

@@ -189,22 +189,6 @@ static int steps_failed[MOST_STEPS], step_count;
 
 static const char ANY[] = "\"any\": true";
 
-static long open_handles(void)
-{
-    cape_buf json = {0};
-    long sum = 0;
-    if (cape_counters(&json, NULL) != CAPE_OK) {
-        return -1;
-    }
-    for (size_t i = 0; i < json.len && json.data[i] != '}'; i++) { /* of the first member */
-        if (json.data[i] == ':' && json.data[i + 1] != '{') {
-            sum += strtol((const char *)json.data + i + 1, NULL, 10);
-        }
-    }
-    cape_buf_free(&json);
-    return sum;
-}
-
 static void connect_by_operation(const struct local *local, cape_handle *conn)
 {
     char options[16384];
