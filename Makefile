@@ -27,7 +27,7 @@ BINDIR     ?= $(PREFIX)/bin
 DATADIR    ?= $(PREFIX)/share
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node fuzz clean always
+.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node bench fuzz clean always
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -135,6 +135,13 @@ check: bindings ## format, vet, staticcheck, types, and that the other platforms
 	$(GO) test ./tests/layout
 	cd bindings/python && ../../$(VENV)/bin/python -m mypy --strict pycape serdio
 	cd $(NODE) && $(NPM) run --silent check
+
+SECONDS ?= 75
+SIZES   ?= 64,65536,1048576,16777216
+
+bench: build bindings ## what a call costs in each language, for SECONDS (75) and SIZES (64,65536,1048576,16777216 bytes)
+	$(GO) build -o build/bench ./tests/bench
+	build/bench -seconds $(SECONDS) -sizes $(SIZES) -json build/bench.json -cc "$(CC)" $(BENCH)
 
 FUZZTIME ?= 30s
 

@@ -26,9 +26,9 @@ type process struct {
 }
 
 // launch starts a child. first, if it is not nil, is sent to it as a line of JSON.
-func launch(name string, first any, command ...string) (*process, error) {
+func launch(name string, variables []string, first any, command ...string) (*process, error) {
 	p := &process{name: name, command: exec.Command(command[0], command[1:]...)}
-	p.command.Stderr = os.Stderr
+	p.command.Env, p.command.Stderr = variables, os.Stderr
 	var err error
 	if p.input, err = p.command.StdinPipe(); err != nil {
 		return nil, err

@@ -8,16 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // benchmark is the processes that take part.
 type benchmark struct {
-	settings settings
-	progress io.Writer
-	folder   string // temporary: the worker in C
-	server   *process
-	workers  map[string]*process // by language
-	stops    []func() error
+	settings  settings
+	progress  io.Writer
+	variables []string // the environment of children
+	server    *process
+	workers   map[string]*process // by language
+	stops     []func() error
 }
 
 // Those who take part. Each is a process of its own, so that its CPU time is.
@@ -99,15 +100,13 @@ func (b *benchmark) environment() error {
 	if _, err := os.Stat(b.settings.library); err != nil {
 		return fmt.Errorf("no library: %w: run make build", err)
 	}
-	return errors.Join(
-		os.Setenv("CAPE_LIBRARY", b.settings.library),
-		os.Setenv(pythonVariable, python),
-		os.Setenv(profilesVariable, b.settings.profiles),
-	)
+	b.variables = append(os.Environ(), "CAPE_LIBRARY="+b.settings.library, pythonVariable+"="+python,
+		profilesVariable+"="+b.settings.profiles)
+	return nil
 }
 
 func (b *benchmark) launch(name string, first any, command ...string) (*process, error) {
-	p, err := launch(name, first, command...)
+	p, err := launch(name, b.variables, first, command...)
 	if err == nil {
 		b.stops = append(b.stops, p.stop)
 	}
@@ -116,15 +115,18 @@ func (b *benchmark) launch(name string, first any, command ...string) (*process,
 
 // compile builds the worker in C, as a program would be that links to the library.
 func (b *benchmark) compile() (string, error) {
+	if strings.TrimSpace(b.settings.cc) == "" {
+		return "", errors.New("no C compiler is named")
+	}
 	folder, err := os.MkdirTemp("", "cape-bench-")
 	if err != nil {
 		return "", err
 	}
 	b.stops = append(b.stops, func() error { return os.RemoveAll(folder) })
 	program := filepath.Join(folder, "worker")
-	output, err := exec.Command(b.settings.cc, "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Iinclude",
-		"-o", program, "tests/bench/workers/worker.c", b.settings.library,
-		"-Wl,-rpath,"+filepath.Dir(b.settings.library)).CombinedOutput()
+	command := append(strings.Fields(b.settings.cc), "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Iinclude",
+		"-o", program, "tests/bench/workers/worker.c", b.settings.library, "-Wl,-rpath,"+filepath.Dir(b.settings.library))
+	output, err := exec.Command(command[0], command[1:]...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("the worker in C cannot be compiled: %w: %s", err, output)
 	}
