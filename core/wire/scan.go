@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"unicode/utf8"
 )
@@ -170,12 +171,41 @@ func backslashes(text []byte) int {
 
 // isText checks a string with its quotes.
 func isText(raw []byte) bool {
+	if isPlain(raw) {
+		return true
+	}
 	for _, c := range raw {
 		if c < ' ' {
 			return false
 		}
 	}
 	return utf8.Valid(raw) && (bytes.IndexByte(raw, '\\') < 0 || json.Valid(raw))
+}
+
+// isPlain says that text is ASCII without control characters and backslashes, of which there is
+// nothing to check. It looks at eight bytes at a time.
+func isPlain(text []byte) bool {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	var found uint64
+	for ; len(text) >= 8; text = text[8:] {
+		word := binary.LittleEndian.Uint64(text)
+		backslash := word ^ '\\'*ones
+		// The high bit of a byte: it is not ASCII; or the subtraction borrowed, below a space or at
+		// a backslash. Bytes above one that borrowed may show too, and then all are looked at.
+		found |= word | (word - ' '*ones) | (backslash - ones)
+		if found&highs != 0 {
+			return false
+		}
+	}
+	for _, c := range text {
+		if c < ' ' || c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // unquote gives the content of a string that text returned. It shares memory with raw unless

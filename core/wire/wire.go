@@ -9,8 +9,6 @@
 package wire
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 )
 
@@ -83,18 +81,7 @@ type Result struct {
 
 // EncodeResult is the enclave's reply to a request.
 func EncodeResult(r Result) []byte {
-	output := r.Output
-	if output == nil {
-		output = []byte{} // the original clients fail on null
-	}
-	message := map[string]any{"type": "function_result", "message": output}
-	if r.Checksums != nil {
-		message["checksums"] = r.Checksums
-	}
-	if r.SignedChecksums != nil {
-		message["signed_checksums"] = r.SignedChecksums
-	}
-	return mustMarshal(map[string]any{"message": message})
+	return appendResult(make([]byte, 0, resultSize(r)), r)
 }
 
 // DecodeResult returns a reply. The output is what TLS alone protected: nothing in protocol v1
@@ -164,30 +151,4 @@ func decodeChecksums(raw []byte) (*Checksums, error) {
 		}
 	}
 	return &sums, nil
-}
-
-// decodeBase64 wants RFC 4648 section 4 with padding and no line breaks, which is all that the
-// protocol allows.
-func decodeBase64(raw []byte, what string) ([]byte, error) {
-	if raw[0] != '"' {
-		return nil, &Error{"protocol.message", what + " is not a JSON string"}
-	}
-	text := unquote(raw)
-	if hasLineBreak(text) {
-		return nil, &Error{"protocol.base64", what + " is not base64: it has a line break"}
-	}
-	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Strict().Decode(decoded, text)
-	if err != nil {
-		return nil, &Error{"protocol.base64", what + " is not base64 of the standard alphabet with padding"}
-	}
-	return decoded[:n], nil
-}
-
-func mustMarshal(v any) []byte {
-	frame, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // text, bytes and maps of them cannot fail
-	}
-	return frame
 }

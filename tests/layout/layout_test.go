@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"core/attest":      {"github.com/fxamacker/cbor/v2", "github.com/cloudflare/circl/ecc/p384"},
 	"core/hpke":        {"github.com/cloudflare/circl/hpke", "github.com/cloudflare/circl/kem"},
 	"core/serdio":      {"github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/msgpack/v5/msgpcode"},
-	"core/wire":        {},
+	"core/wire":        {"github.com/segmentio/asm/base64"},
 	"core/transport":   {"github.com/gorilla/websocket"},
 	"core/enclave":     {module + "core/attest", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport", "github.com/fxamacker/cbor/v2"},
 	"capelib":          {module + "core/attest", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
