@@ -19,6 +19,7 @@ type underway interface {
 // operation is what an operation's handle stands for, until its outcome is handed over.
 type operation struct {
 	closed chan struct{} // closed by cape_close
+	listed chan struct{} // closed when the queue has been told of the end; nil without a queue
 
 	mu     sync.Mutex
 	handle uint64
@@ -37,7 +38,11 @@ func begin(told *completions, start func(ended func()) (underway, error)) (uint6
 	}
 	var ended func()
 	if told != nil {
-		ended = func() { told.add(handle) }
+		o.listed = make(chan struct{})
+		ended = func() {
+			defer close(o.listed)
+			told.add(handle)
+		}
 	}
 	o.handle = handle
 	if o.work, err = start(ended); err != nil {
@@ -63,6 +68,9 @@ func (o *operation) wait(limit time.Duration) error {
 	}
 	select {
 	case <-o.underway().Done():
+		if o.listed != nil {
+			<-o.listed // at once; whoever waited finds it in the queue, ahead of what ends later
+		}
 	case <-o.closed:
 	case <-expired:
 		return capelib.NewError("timeout.wait", "the operation has not ended yet: wait again, or cancel it")
