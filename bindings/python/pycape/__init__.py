@@ -7,7 +7,8 @@ Start with :class:`Cape`, and with :class:`LocalEnclave` to have an enclave on y
     with pycape.LocalEnclave("echo") as enclave, pycape.Cape(enclave=enclave) as cape:
         print(cape.run("local/echo", b"hello"))
 
-Every error is a :class:`CapeError`. The package logs to "pycape", and is quiet by default.
+In programs that use asyncio it is ``pycape.aio.Cape``, after ``import pycape.aio``. Every error
+is a :class:`CapeError`. The package logs to "pycape", and is quiet by default.
 """
 
 from pycape.attestation import verify
@@ -38,6 +39,7 @@ from pycape.errors import (
     UnpinnedWarning,
 )
 from pycape.function_ref import FunctionRef
+from pycape.monitor import LogRecord, counters, log_records
 
 __all__ = [
     "ArgumentError",
@@ -62,10 +64,13 @@ __all__ = [
     "LibraryError",
     "LimitError",
     "LocalEnclave",
+    "LogRecord",
     "PolicyError",
     "ProtocolError",
     "SerdioError",
     "TLSError",
     "UnpinnedWarning",
+    "counters",
+    "log_records",
     "verify",
 ]

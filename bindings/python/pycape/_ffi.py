@@ -1,7 +1,11 @@
 """The native library, by ctypes. No handle, pointer or status leaves this file.
 
 Every function of include/cape.h is in one table. A status other than 0 becomes an exception.
-Inputs are lent to the library as they are; an output is copied once, and freed.
+Inputs are lent to the library as they are. A result is written into the bytes that the program
+gets, or, a small one, copied once.
+
+What may take long is an operation, for which one waits in slices, so that a program can be
+interrupted, or which a queue tells of.
 """
 
 from __future__ import annotations
@@ -10,16 +14,20 @@ import contextlib
 import ctypes
 import functools
 import json
+import os
 import weakref
 from ctypes import POINTER, c_char, c_char_p, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
-from typing import Any, Iterator
+from typing import Any, Generic, Iterator, TypeVar
 
 from pycape.errors import (
     ArgumentError,
     ArgumentTypeError,
     CapeError,
+    CapeMemoryError,
+    CapeTimeoutError,
     ClosedError,
     LibraryError,
+    LimitError,
     error_for,
 )
 
@@ -43,17 +51,38 @@ class _Error(ctypes.Structure):
         super().__init__(size=ctypes.sizeof(_Error))
 
 
+class _Progress(ctypes.Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("finished", c_uint32),
+        ("sent", c_uint64),
+        ("to_send", c_uint64),
+        ("received", c_uint64),
+    ]
+
+
 # c_char_p takes bytes without a copy; cape.h has the names of the parameters.
 _ERR = POINTER(_Error)
 _BUF = POINTER(_Buf)
 _HANDLE = POINTER(c_uint64)
 _NUMBER = POINTER(c_uint32)
+_LENGTH = POINTER(c_size_t)
 SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cape_version": (_NUMBER, _NUMBER, _NUMBER, _ERR),
     "cape_buf_free": (_BUF,),
     "cape_connect": (c_char_p, c_size_t, _HANDLE, _BUF, _ERR),
     "cape_invoke": (c_uint64, c_char_p, c_size_t, _BUF, _ERR),
     "cape_close": (c_uint64, _ERR),
+    "cape_connect_start": (c_char_p, c_size_t, c_uint64, _HANDLE, _ERR),
+    "cape_invoke_start": (c_uint64, c_char_p, c_size_t, c_uint32, c_uint64, _HANDLE, _ERR),
+    "cape_op_wait": (c_uint64, c_uint32, _ERR),
+    "cape_op_result": (c_uint64, _HANDLE, c_char_p, c_size_t, _LENGTH, _ERR),
+    "cape_op_progress": (c_uint64, POINTER(_Progress), _ERR),
+    "cape_op_cancel": (c_uint64, _ERR),
+    "cape_queue_open": (_HANDLE, POINTER(c_int32), _ERR),
+    "cape_queue_take": (c_uint64, _HANDLE, c_size_t, _LENGTH, _ERR),
+    "cape_log_read": (POINTER(c_uint64), _BUF, _ERR),
+    "cape_counters": (_BUF, _ERR),
     "cape_verify": (c_char_p, c_size_t, c_char_p, c_size_t, _BUF, _ERR),
     "cape_serdio_encode": (c_char_p, c_size_t, _BUF, _ERR),
     "cape_serdio_decode": (c_char_p, c_size_t, _BUF, _ERR),
@@ -62,9 +91,18 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cape_enclave_set_faults": (c_uint64, c_char_p, c_size_t, _ERR),
 }
 
-_copy = ctypes.pythonapi.PyBytes_FromStringAndSize
-_copy.argtypes = (c_void_p, ctypes.c_ssize_t)
-_copy.restype = ctypes.py_object
+# Without a source it gives bytes that are yet to be written.
+_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_bytes.argtypes = (c_void_p, ctypes.c_ssize_t)
+_bytes.restype = ctypes.py_object
+
+#: Milliseconds after which a call that waits looks whether the program was interrupted.
+SLICE = 50
+
+# A result that fits is taken by one call. It is made anew for each: a signal handler may invoke.
+_Small = c_char * 4096
+
+_T = TypeVar("_T")
 
 
 def _check(status: int, function: Any, arguments: tuple[Any, ...]) -> int:
@@ -109,9 +147,19 @@ def _lib() -> Any:
 def _take(buf: _Buf) -> bytes:
     """What an output holds; it is empty after that."""
     try:
-        return b"" if not buf.len else bytes(_copy(buf.data, buf.len))
+        return b"" if not buf.len else bytes(_bytes(buf.data, buf.len))
     finally:
         _lib().cape_buf_free(buf)
+
+
+def _answer(function: Any, *arguments: Any) -> Any:
+    """What a function says in JSON."""
+    output = _Buf()
+    try:
+        function(*arguments, output, _Error())
+    finally:
+        text = _take(output)
+    return json.loads(text)
 
 
 def _close(handle: int) -> None:
@@ -126,9 +174,9 @@ class _Object:
 
     what: str
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, close: Any = _close, *more: Any) -> None:
         self._handle = handle
-        self._finalizer = weakref.finalize(self, _close, handle)
+        self._finalizer = weakref.finalize(self, close, handle, *more)
 
     def close(self) -> None:
         """Closes, and wakes the calls that wait. Later calls do nothing."""
@@ -146,12 +194,7 @@ class Connection(_Object):
     what = "connection"
 
     def invoke(self, data: bytes) -> bytes:
-        output = _Buf()
-        try:
-            _lib().cape_invoke(self._open(), data, bytes.__len__(data), output, _Error())
-        finally:
-            result = _take(output)
-        return result
+        return _finished(Invoking(self, data))
 
 
 class Enclave(_Object):
@@ -160,25 +203,169 @@ class Enclave(_Object):
     what = "local enclave"
 
     def info(self) -> Any:
-        info = _Buf()
-        try:
-            _lib().cape_enclave_info(self._open(), info, _Error())
-        finally:
-            text = _take(info)
-        return json.loads(text)
+        return _answer(_lib().cape_enclave_info, self._open())
 
     def set_faults(self, names: list[str]) -> None:
         faults = _json(names)
         _lib().cape_enclave_set_faults(self._open(), faults, len(faults), _Error())
 
 
+class Queue(_Object):
+    """Tells which operations have ended. It is of one event loop, and of its thread alone."""
+
+    what = "completion queue"
+
+    def __init__(self) -> None:
+        lib, handle, descriptor = _lib(), c_uint64(), c_int32(-1)
+        try:
+            lib.cape_queue_open(handle, descriptor, _Error())
+            super().__init__(handle.value, _close_queue, descriptor.value)
+        except BaseException:
+            if handle.value:
+                _close_queue(handle.value, descriptor.value)
+            raise
+        #: Readable when operations have ended.
+        self.descriptor = descriptor.value
+        self._finalizer.atexit = False
+        self._waiting: dict[int, Any] = {}
+        self._ended, self._count = (c_uint64 * 256)(), c_size_t()
+
+    def take(self) -> list[Any]:
+        """Whoever is to be told, of each operation that has ended. While there are more, the
+        descriptor stays readable."""
+        _lib().cape_queue_take(self._open(), self._ended, 256, self._count, _Error())
+        ended = self._ended[: self._count.value]
+        return [self._waiting.pop(handle) for handle in ended if handle in self._waiting]
+
+
+def _close_queue(handle: int, descriptor: int) -> None:
+    """The copy of the descriptor that a forked child has is left alone: the number may already
+    be that of another file."""
+    with contextlib.suppress(CapeError, OSError):
+        _lib().cape_close(handle, _Error())
+        os.close(descriptor)
+
+
+class Operation(Generic[_T]):
+    """A connect or an invoke that goes on by itself. At the end of its ``with`` block, or when it
+    is forgotten, it is cancelled, unless it has ended and its result was taken."""
+
+    def __init__(self, queue: Queue | None) -> None:
+        self._handle = c_uint64()
+        self._queue = queue
+        self._lib, self._err = _lib(), _Error()
+
+    def wait(self) -> None:
+        """Waits until it has ended, in whatever way."""
+        while True:
+            try:
+                self._lib.cape_op_wait(self._handle, SLICE, self._err)
+                return
+            except CapeTimeoutError as error:
+                if error.reason != "timeout.wait":
+                    raise
+
+    def tell(self, waiting: Any) -> None:
+        """Has the queue tell of its end by giving this."""
+        if self._queue is not None:
+            self._queue._waiting[self._handle.value] = waiting
+
+    def result(self) -> _T:
+        """What it came to. It has ended."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Cancels it and forgets its result. After the result was taken it does nothing."""
+        if self._handle.value:
+            _close(self._handle.value)
+            if self._queue is not None:
+                self._queue._waiting.pop(self._handle.value, None)
+            self._handle.value = 0
+
+    def __enter__(self) -> Operation[_T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _outcome(self, connection: c_uint64 | None = None) -> bytes:
+        length = c_size_t()
+        try:
+            return self._taken(_Small(), length, connection)
+        except LimitError as error:
+            if error.reason != "limit.buffer":
+                raise
+        return self._taken(_unwritten(length.value), length, connection)
+
+    def _taken(self, buffer: Any, length: c_size_t, connection: c_uint64 | None) -> bytes:
+        try:
+            self._lib.cape_op_result(
+                self._handle, connection, buffer, len(buffer), length, self._err
+            )
+        except CapeError as error:
+            if length.value and error.reason != "limit.buffer":
+                error.report = json.loads(buffer[: length.value])
+            raise
+        self._handle.value = 0
+        output: bytes = buffer[: length.value]  # all of it is no copy
+        return output
+
+
+class Connecting(Operation["tuple[Connection, dict[str, Any]]"]):
+    """A connect. Its result is a session, and the report of the verification. An error carries
+    the report likewise."""
+
+    def __init__(self, options: dict[str, Any], queue: Queue | None = None) -> None:
+        super().__init__(queue)
+        text = _json(options)
+        self._lib.cape_connect_start(text, len(text), _handle_of(queue), self._handle, self._err)
+
+    def result(self) -> tuple[Connection, dict[str, Any]]:
+        handle = c_uint64()
+        with _closed_on_error(handle):
+            report = self._outcome(handle)
+            return Connection(handle.value), json.loads(report)
+
+
+class Invoking(Operation[bytes]):
+    """An invoke. Its result is that of the function."""
+
+    def __init__(self, connection: Connection, data: bytes, queue: Queue | None = None) -> None:
+        super().__init__(queue)
+        self._lib.cape_invoke_start(
+            connection._open(), data, bytes.__len__(data), 0, _handle_of(queue), self._handle, self._err
+        )
+
+    def result(self) -> bytes:
+        return self._outcome()
+
+
+def _finished(operation: Operation[_T]) -> _T:
+    with operation:
+        operation.wait()
+        return operation.result()
+
+
+def _handle_of(queue: Queue | None) -> int:
+    return 0 if queue is None else queue._open()
+
+
+def _unwritten(length: int) -> bytes:
+    try:
+        unwritten: bytes = _bytes(None, length)
+        return unwritten
+    except MemoryError as error:
+        raise CapeMemoryError(
+            f"a result of {length} bytes finds no memory", reason="memory.output", code=-14
+        ) from error
+
+
 def connect(options: dict[str, Any]) -> tuple[Connection, dict[str, Any]]:
-    """Opens a session; also the report of the verification. An error carries it likewise."""
-    text = _json(options)
-    lib, handle, report = _lib(), c_uint64(), _Buf()
-    with _reported(report), _closed_on_error(handle):
-        lib.cape_connect(text, len(text), handle, report, _Error())
-        return Connection(handle.value), _parsed(report) or {}
+    """Opens a session, as Connecting does, and waits for it."""
+    return _finished(Connecting(options))
 
 
 def verify(document: bytes, options: dict[str, Any]) -> dict[str, Any]:
@@ -196,6 +383,15 @@ def start_enclave(options: dict[str, Any]) -> Enclave:
     with _closed_on_error(handle):
         lib.cape_enclave_start(text, len(text), handle, _Error())
         return Enclave(handle.value)
+
+
+def log_records(after: int) -> Any:
+    """The records of the library's log that it still has and whose number is above after."""
+    return _answer(_lib().cape_log_read, c_uint64(after))
+
+
+def counters() -> Any:
+    return _answer(_lib().cape_counters)
 
 
 _NO_JSON = "an option has no form in JSON: "

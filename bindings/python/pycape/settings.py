@@ -29,6 +29,7 @@ class Settings:
     timeout_ms: int | None
     insecure_ws: bool
     proxy: str | None
+    reconnect: bool
 
     @property
     def is_default(self) -> bool:
@@ -72,6 +73,7 @@ class Settings:
             "timeout_ms": self.timeout_ms,
             "insecure_ws": self.insecure_ws or None,
             "proxy": self.proxy,
+            "reconnect": self.reconnect or None,
         }
         return {name: value for name, value in options.items() if value is not None}
 
@@ -85,6 +87,7 @@ def gather(
     timeout: float | None,
     insecure_ws: bool,
     proxy: str | None,
+    reconnect: bool,
 ) -> Settings:
     """Checks the arguments of a client and adds what the environment has. Reads files; loads no
     library.
@@ -119,6 +122,7 @@ def gather(
         timeout_ms=_milliseconds(timeout),
         insecure_ws=bool(insecure_ws),
         proxy=proxy,
+        reconnect=bool(reconnect),
     )
 
 

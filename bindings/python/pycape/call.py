@@ -1,0 +1,96 @@
+"""One call of a function: its arguments as bytes, and its result from bytes."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Callable, Iterator
+
+from pycape.errors import (
+    ArgumentError,
+    ArgumentOverflowError,
+    ArgumentTypeError,
+    CapeError,
+    SerdioError,
+)
+from pycape.settings import logger
+
+if TYPE_CHECKING:
+    from serdio.hooks import SerdeHooks
+
+
+class Call:
+    """The arguments of one invoke, encoded before anything is sent."""
+
+    def __init__(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        serde_hooks: SerdeHooks | None,
+        use_serdio: bool,
+    ) -> None:
+        self._serdio = use_serdio or serde_hooks is not None
+        self._decoder: Callable[[Any], Any] | None = None
+        if not self._serdio:
+            self.input = _only_bytes(args, kwargs)
+            return
+        from serdio import SerdeHookBundle, bundle_serde_hooks
+        from serdio.encoder import serialize_call
+
+        encoder = None
+        if serde_hooks is not None:
+            with _translated("argument.type"):
+                hooks = bundle_serde_hooks(serde_hooks)
+            if not isinstance(hooks, SerdeHookBundle):
+                raise ArgumentTypeError(
+                    f"serde_hooks must be a pair of hooks, not {type(hooks).__name__}",
+                    reason="argument.type",
+                )
+            encoder, self._decoder = hooks.unbundle()
+        with _translated("argument.serdio"):
+            self.input = serialize_call(args, kwargs, encoder)
+
+    def value(self, output: bytes) -> Any:
+        """What the function's result says."""
+        logger.debug("invoked: %d bytes sent, %d received", len(self.input), len(output))
+        if not self._serdio:
+            return output
+        from serdio import deserialize
+
+        try:
+            return deserialize(output, self._decoder)
+        except (ValueError, TypeError) as error:
+            raise SerdioError(_line(error), reason="serdio.format") from error
+
+
+@contextlib.contextmanager
+def _translated(reason: str) -> Iterator[None]:
+    """Makes what serdio raises errors of this package, for what was given to a call."""
+    try:
+        yield
+    except CapeError:
+        raise
+    except OverflowError as error:
+        raise ArgumentOverflowError(_line(error), reason=reason) from error
+    except TypeError as error:
+        raise ArgumentTypeError(_line(error), reason=reason) from error
+    except ValueError as error:
+        raise ArgumentError(_line(error), reason=reason) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _only_bytes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    values = (*args, *kwargs.values())
+    if len(values) != 1:
+        raise ArgumentError(
+            f"a function takes one input of bytes, not {len(values)}: give one, or use_serdio=True",
+            reason="argument.input",
+        )
+    if not isinstance(values[0], bytes):
+        raise ArgumentTypeError(
+            f"the input must be bytes, not {type(values[0]).__name__}: encode it, or use_serdio=True",
+            reason="argument.input",
+        )
+    return bytes.__getitem__(values[0], slice(None))  # bytes itself, whatever a subclass says

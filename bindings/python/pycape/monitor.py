@@ -1,0 +1,69 @@
+"""What the native library counts and logs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, TypedDict
+
+from pycape import _ffi
+from pycape.errors import CapeError
+from pycape.settings import logger
+
+
+class LogRecord(TypedDict):
+    """A line of the library's log. It never holds a payload or a token."""
+
+    number: int  #: 1 for the first of the process
+    time: str  #: RFC 3339
+    level: str  #: "debug", "info", "warning" or "error"
+    message: str
+
+
+def counters() -> dict[str, Any]:
+    """What has happened in this process since the library was loaded, and what is open now:
+    ``handles``, ``connects``, ``reconnects``, ``invokes``, ``bytes_sent`` and more; cape.h lists
+    them."""
+    return dict(_ffi.counters())
+
+
+def log_records(after: int = 0) -> list[LogRecord]:
+    """The library's log, oldest record first: the latest 1024.
+
+    Where the logger "pycape" is enabled for DEBUG, as by ``Cape(verbose=True)``, calls of a
+    client pass these records on to it when they end.
+
+    :param after: the number of the last record that the caller has seen.
+    """
+    return list(_ffi.log_records(after))
+
+
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _Forwarding:
+    """A block at whose end the logger "pycape" gets what is new in the library's log, if it is
+    enabled for DEBUG."""
+
+    def __init__(self) -> None:
+        self._position = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        # Where another thread is at it, it passes on these too; a forked child must not wait.
+        if logger.isEnabledFor(logging.DEBUG) and self._lock.acquire(blocking=False):
+            try:
+                for record in log_records(self._position):
+                    self._position = record["number"]
+                    level = _LEVELS.get(record["level"], logging.DEBUG)
+                    logger.log(level, "%s: %s", record["time"], record["message"])
+            except CapeError:
+                pass  # there is no library, or not for this process
+            finally:
+                self._lock.release()
+
+
+forwarding = _Forwarding()
