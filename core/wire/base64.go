@@ -14,12 +14,12 @@ var standard = fast.StdEncoding.Strict()
 
 // decodeBase64 wants a JSON string with base64 in it. Line breaks, which Go's decoder would skip,
 // are not allowed by the protocol.
-func decodeBase64(raw []byte, what string) ([]byte, error) {
-	if raw[0] != '"' {
+func decodeBase64(v value, what string) ([]byte, error) {
+	if v.raw[0] != '"' {
 		return nil, &Error{"protocol.message", what + " is not a JSON string"}
 	}
-	text := unquote(raw)
-	if hasLineBreak(text) {
+	text := unquote(v.raw)
+	if len(text)+len(`""`) != len(v.raw) && hasLineBreak(text) { // only an escape can stand for one
 		return nil, &Error{"protocol.base64", what + " is not base64: it has a line break"}
 	}
 	decoded := make([]byte, standard.DecodedLen(len(text)))

@@ -23,7 +23,7 @@ func reference(text []byte) ([]byte, bool) {
 
 func compareBase64(t *testing.T, text []byte) {
 	t.Helper()
-	got, err := decodeBase64(append(append([]byte{'"'}, text...), '"'), "it")
+	got, err := decodeBase64(value{raw: append(append([]byte{'"'}, text...), '"')}, "it")
 	want, ok := reference(text)
 	if (err == nil) != ok || !bytes.Equal(got, want) {
 		t.Fatalf("%q: %x, %v; the standard library says %x, %v", text, got, err, want, ok)

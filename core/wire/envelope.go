@@ -13,13 +13,13 @@ const maxErrorText = 4096
 type object []member
 
 // get returns a member's value, and whether it is there and not null.
-func (o object) get(name string) ([]byte, bool) {
+func (o object) get(name string) (value, bool) {
 	for _, m := range o {
 		if m.name == name {
-			return m.value, string(m.value) != "null"
+			return m.value, string(m.value.raw) != "null"
 		}
 	}
-	return nil, false
+	return value{}, false
 }
 
 // decodeEnvelope returns the members of {"message": {...}}, or what {"error": ...} says. A null
@@ -45,21 +45,18 @@ func decodeEnvelope(frame []byte) (object, error) {
 	return decodeObject(raw, "the message")
 }
 
-// decodeObject splits an object that has been scanned before.
-func decodeObject(raw []byte, what string) (object, error) {
-	s := scanner{data: raw}
-	members, ok := s.object(1)
-	if !ok {
+func decodeObject(v value, what string) (object, error) {
+	if v.raw[0] != '{' {
 		return nil, &Error{"protocol.message", what + " is not a JSON object"}
 	}
-	return members, nil
+	return v.members, nil
 }
 
-func decodeString(raw []byte, what string) (string, error) {
-	if raw[0] != '"' {
+func decodeString(v value, what string) (string, error) {
+	if v.raw[0] != '"' {
 		return "", &Error{"protocol.message", what + " is not a JSON string"}
 	}
-	return string(unquote(raw)), nil
+	return string(unquote(v.raw)), nil
 }
 
 // oneLine makes a peer's text fit for an error message: bounded and one line.

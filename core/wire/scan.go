@@ -18,10 +18,16 @@ type scanner struct {
 	at   int
 }
 
-// member is one name and value of an object. The value is a slice of the scanned text.
+// value is any value, as a slice of the scanned text. For an object, members are its own.
+type value struct {
+	raw     []byte
+	members []member
+}
+
+// member is one name and value of an object.
 type member struct {
 	name  string
-	value []byte
+	value value
 }
 
 func (s *scanner) skipSpace() {
@@ -112,19 +118,20 @@ func (s *scanner) array(depth int) bool {
 	}
 }
 
-// value consumes any value and returns it as it stands.
-func (s *scanner) value(depth int) ([]byte, bool) {
+// value consumes any value.
+func (s *scanner) value(depth int) (value, bool) {
 	s.skipSpace()
 	start := s.at
 	if start >= len(s.data) {
-		return nil, false
+		return value{}, false
 	}
+	var members []member
 	ok := false
 	switch s.data[start] {
 	case '"':
 		_, ok = s.text()
 	case '{':
-		_, ok = s.object(depth + 1)
+		members, ok = s.object(depth + 1)
 	case '[':
 		ok = s.array(depth + 1)
 	default:
@@ -136,7 +143,7 @@ func (s *scanner) value(depth int) ([]byte, bool) {
 		s.at = start + end
 		ok = end <= maxScalar && json.Valid(s.data[start:s.at])
 	}
-	return s.data[start:s.at], ok
+	return value{s.data[start:s.at], members}, ok
 }
 
 // maxScalar bounds a number or a literal, in bytes.

@@ -132,7 +132,7 @@ func messageBytes(message object, wantType, what string) ([]byte, error) {
 	return decodeBase64(raw, what)
 }
 
-func decodeChecksums(raw []byte) (*Checksums, error) {
+func decodeChecksums(raw value) (*Checksums, error) {
 	members, err := decodeObject(raw, "the checksums")
 	if err != nil {
 		return nil, err
