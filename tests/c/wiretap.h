@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { KEY_LENGTH = 32, MOST_TAPS = 16 };
+enum { KEY_LENGTH = 32, MOST_TAPS = 64 };
 
 struct tap {
     struct wiretap *owner;
@@ -28,13 +28,20 @@ struct wiretap {
     int listener, target;
     struct tap taps[MOST_TAPS];
     int count; /* connections so far */
+    int held;  /* nothing is read */
     pthread_mutex_t mutex;
+    pthread_cond_t changed;
 };
 
 /* Passes on what can be read. Gives 0 at the end. */
 static inline int wiretap_pass(struct tap *tap, int from, int to)
 {
     uint8_t piece[65536];
+    pthread_mutex_lock(&tap->owner->mutex);
+    while (tap->owner->held) {
+        pthread_cond_wait(&tap->owner->changed, &tap->owner->mutex);
+    }
+    pthread_mutex_unlock(&tap->owner->mutex);
     ssize_t n = read(from, piece, sizeof piece);
     if (n <= 0) {
         return 0;
@@ -118,6 +125,7 @@ static inline void wiretap_start(struct wiretap *wiretap, char *url)
     char *port = strrchr(url, ':');
     memset(wiretap, 0, sizeof *wiretap);
     pthread_mutex_init(&wiretap->mutex, NULL);
+    pthread_cond_init(&wiretap->changed, NULL);
     wiretap->target = atoi(port + 1);
     wiretap->listener = socket(AF_INET, SOCK_STREAM, 0);
     if (bind(wiretap->listener, (struct sockaddr *)&address, len) != 0 ||
@@ -129,6 +137,15 @@ static inline void wiretap_start(struct wiretap *wiretap, char *url)
     }
     pthread_detach(thread);
     sprintf(port, ":%d\"", ntohs(address.sin_port));
+}
+
+/* Stops reading from both sides, or goes on. */
+static inline void wiretap_hold(struct wiretap *wiretap, int held)
+{
+    pthread_mutex_lock(&wiretap->mutex);
+    wiretap->held = held;
+    pthread_cond_broadcast(&wiretap->changed);
+    pthread_mutex_unlock(&wiretap->mutex);
 }
 
 /* A number that changes with each byte that a client sends and with each connection. */
