@@ -1,12 +1,40 @@
-/* The library works in a process that has no standard streams, where its own sockets and pipes
- * become descriptors 0 to 2. */
+/* The library works in a process that has no standard streams, where files and sockets of its own
+ * become descriptors 0 to 2. The descriptor of a queue never is one of them, since the host holds
+ * it and may take these for its streams. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 enum { COMPLAINTS = 9 }; /* where standard error went */
+
+/* Invokes by operations, and learns of their ends by a queue. */
+static int operates(cape_handle conn)
+{
+    cape_handle queue = 0, operations[20], ended[20];
+    int32_t fd = -1;
+    size_t listed = 0, taken = 0, len = 0;
+    uint8_t output[20];
+    int right = cape_queue_open(&queue, &fd, NULL) == CAPE_OK && fd > 2;
+    for (int i = 0; i < 20 && right; i++) {
+        output[0] = (uint8_t)i;
+        right = cape_invoke_start(conn, output, 1, 0, queue, &operations[i], NULL) == CAPE_OK;
+    }
+    while (taken < 20 && right) {
+        struct pollfd end = {fd, POLLIN, 0};
+        right = poll(&end, 1, 20000) == 1 &&
+                cape_queue_take(queue, ended, 20, &listed, NULL) == CAPE_OK && listed > 0;
+        for (size_t i = 0; i < listed && right; i++, taken++) {
+            right = ended[i] == operations[taken] &&
+                    cape_op_result(ended[i], NULL, output, 20, &len, NULL) == CAPE_OK && len == 1 &&
+                    output[0] == taken;
+        }
+    }
+    close(fd);
+    return right && cape_close(queue, NULL) == CAPE_OK;
+}
 
 int main(int argc, char **argv)
 {
@@ -29,6 +57,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < 20; i++) {
         right = right && echoes(conn, i * 1000, i);
     }
+    right = right && operates(conn);
     right = right && cape_close(conn, NULL) == CAPE_OK && cape_close(local.handle, NULL) == CAPE_OK;
     if (!right || !used) {
         dprintf(COMPLAINTS, "answers right: %d, descriptors 0 to 2 in use: %d\n", right, used);
