@@ -34,11 +34,11 @@ help: ## show this list
 
 build: build/libcape.so build/cape build/share/.ready ## the library and the command line, in build/
 
-build/libcape.so: always
+build/libcape.so build/abidiff/libcape.so: always
 	CGO_ENABLED=1 $(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared \
 		-ldflags "$(STRIP) -extldflags \"$(LIBRARY_LINK)\"" -o $@ ./export
-	@rm -f build/libcape.h
-	@ln -sf libcape.so build/libcape.so.$(MAJOR)
+	@rm -f $(@:.so=.h)
+	@ln -sf libcape.so $@.$(MAJOR)
 
 build/cape: always
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./capelib/cmd/cape
@@ -78,6 +78,19 @@ uninstall: ## remove what make install put there, with the same PREFIX, LIBDIR a
 	rm -f "$(DESTDIR)$(BINDIR)/cape" "$(DESTDIR)$(INCLUDEDIR)/cape.h" "$(DESTDIR)$(INCLUDEDIR)/cape.hpp"
 	cd "$(DESTDIR)$(LIBDIR)" && rm -f libcape.so libcape.so.$(MAJOR) libcape.so.$(VERSION) pkgconfig/cape.pc && rm -rf cmake/cape
 	cd "$(DESTDIR)$(DATADIR)" && rm -f $(PAGES:%=man/man1/%.1) $(COMPLETIONS)
+
+# Both with debug information, which tells the types. New functions are no difference that matters.
+abidiff: ## compare the C interface with that of the last release (needs abidiff: Debian's abigail-tools)
+	@tag=$$(git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null); \
+	if [ -z "$$tag" ]; then echo "abidiff: there is no release yet, no tag v*, to compare with"; exit 0; fi; \
+	if ! command -v abidiff >/dev/null; then echo "abidiff: the command is missing, so nothing is compared: apt-get install abigail-tools"; exit 0; fi; \
+	set -e; rm -rf build/abidiff; mkdir -p build/abidiff/last; \
+	git archive "$$tag" | tar -x -C build/abidiff/last; \
+	$(MAKE) -s -C build/abidiff/last build/libcape.so STRIP=-w; \
+	$(MAKE) -s build/abidiff/libcape.so STRIP=-w; \
+	abidiff --no-added-syms --headers-dir1 build/abidiff/last/include --headers-dir2 include \
+		build/abidiff/last/build/libcape.so build/abidiff/libcape.so; \
+	echo "abidiff: programs that were built against $$tag run with this library"
 
 bindings: $(VENV)/.ready $(NODE)/dist/.ready ## the Python environment build/venv, and the Node package compiled
 
