@@ -31,16 +31,18 @@ func cape_go_connect_start(options *C.cape_text, length C.size_t, queue C.cape_h
 
 //export cape_go_invoke_start
 func cape_go_invoke_start(conn C.cape_handle, input *C.cape_bytes, length C.size_t, timeout C.uint32_t, queue C.cape_handle, into *C.cape_handle, failure *C.cape_error) C.int32_t {
-	return answer(failure, use(uint64(conn), connection, func(session *capelib.Conn) error {
-		told, err := toTell(uint64(queue))
+	return answer(failure, protect(func() error {
+		told, err := toTell(uint64(queue)) // out here, since a poisoned queue is no fault of the connection
 		if err != nil {
 			return err
 		}
-		handle, err := begin(told, func(ended func()) (underway, error) {
-			return session.Start(borrow(input, length), capelib.CallOptions{Timeout: milliseconds(timeout), Ended: ended})
+		return use(uint64(conn), connection, func(session *capelib.Conn) error {
+			handle, err := begin(told, func(ended func()) (underway, error) {
+				return session.Start(borrow(input, length), capelib.CallOptions{Timeout: milliseconds(timeout), Ended: ended})
+			})
+			*into = C.cape_handle(handle)
+			return err
 		})
-		*into = C.cape_handle(handle)
-		return err
 	}))
 }
 
