@@ -1,7 +1,8 @@
+import { type CallOptions, callOptions, DEFAULT_TIMEOUT, isTimeout } from "./call_options.js";
+import { Connection } from "./connection.js";
 import { LocalEnclave } from "./enclave.js";
 import { CapeError } from "./errors.js";
-import { argumentError, notSent } from "./failure.js";
-import { Connection } from "./ffi.js";
+import { argumentError, neverSent, notSent } from "./failure.js";
 import { FunctionRef } from "./function_ref.js";
 import { pem } from "./pem.js";
 import { type Policy, policyJSON } from "./policy.js";
@@ -25,11 +26,14 @@ export interface CapeOptions {
   attestationRoot?: string;
   /** PEM text or the path of a file: trust these authorities for TLS in place of the system's. */
   tlsCa?: string;
-  /**
-   * Deadline for connecting, and for each call, in milliseconds; 30000 by default. It runs from
-   * when a thread is free; the wait for one is bounded by the same time once more.
-   */
+  /** Deadline for connecting, and for each call, in milliseconds; 30000 by default. */
   timeout?: number;
+  /**
+   * True: when the connection is lost, the next call connects again by itself, under the same
+   * options. What was under way has failed, and is never sent again; state that the function kept
+   * for the session is gone. `report` stays that of the first connect.
+   */
+  reconnect?: boolean;
   /** True permits `ws://` to a host that is not loopback. Results are then readable and forgeable on the way. */
   insecureWs?: boolean;
   /** `http://host[:port]` of a CONNECT proxy. The environment is not read. */
@@ -37,10 +41,8 @@ export interface CapeOptions {
 }
 
 const optionNames = [
-  "url", "enclave", "policy", "token", "tokenType", "attestationRoot", "tlsCa", "timeout", "insecureWs", "proxy",
+  "url", "enclave", "policy", "token", "tokenType", "attestationRoot", "tlsCa", "timeout", "reconnect", "insecureWs", "proxy",
 ]; // prettier-ignore
-
-const DEFAULT_TIMEOUT = 30_000;
 
 /**
  * A client that calls functions inside enclaves, and knows which code answered.
@@ -52,8 +54,9 @@ const DEFAULT_TIMEOUT = 30_000;
  * cape.close();
  * ```
  *
- * Calls on one connection may overlap; results come in the order of the calls. No call blocks the
- * event loop. After a FunctionError the connection goes on.
+ * Calls on one connection may overlap, in any number; results come in the order of the calls. No
+ * call blocks the event loop, which goes on for as long as one is under way: an open connection
+ * alone does not keep the program from ending. After a FunctionError the connection goes on.
  */
 export class Cape {
   readonly #options: CapeOptions;
@@ -75,37 +78,47 @@ export class Cape {
    * Dials the enclave, verifies its attestation document with a fresh nonce, and opens a session
    * with the function. A connection that is open, or being opened, is closed first.
    *
-   * What is being dialled cannot be broken off: after close, and when the process exits, it holds
-   * its thread, or the process, until it ends, at the latest by its deadline.
-   *
    * @throws ConnectError, TlsError, AuthError, AttestationError, PolicyError, ProtocolError,
-   * TimeoutError, ArgumentError; ClosedError when close is called meanwhile.
+   * TimeoutError, ArgumentError; ClosedError when close is called meanwhile, CancelledError when
+   * the signal is aborted.
    */
-  async connect(function_: string | FunctionRef): Promise<void> {
+  async connect(function_: string | FunctionRef, options?: CallOptions): Promise<void> {
     const reference = FunctionRef.from(function_);
+    const { signal, timeout } = callOptions(options);
     this.close();
-    const { signal } = (this.#connecting = new AbortController());
-    const closed = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason));
+    if (signal?.aborted) {
+      throw neverSent(signal);
+    }
+    const attempt = (this.#connecting = new AbortController());
+    const cancel = (): void => attempt.abort(neverSent(signal as AbortSignal));
+    signal?.addEventListener("abort", cancel);
+    const givenUp = new Promise<never>((_, reject) => {
+      attempt.signal.addEventListener("abort", () => reject(attempt.signal.reason));
     });
-    await Promise.race([this.#open(reference, signal), closed]);
+    try {
+      await Promise.race([this.#open(reference, timeout, attempt.signal), givenUp]);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
   }
 
   /**
-   * Seals input to the key that the attestation proved, and resolves to the function's result.
-   * input is copied before this returns.
+   * Seals input to the key that the attestation proved, and resolves to the function's result,
+   * in memory of its own. input is copied before this returns.
    *
    * @throws FunctionError when the function raised; ClosedError, TimeoutError, ProtocolError,
-   * LimitError; ArgumentError for an input that is not bytes.
+   * LimitError; CancelledError when the signal is aborted; ArgumentError for an input that is not
+   * bytes.
    */
-  async invoke(input: Uint8Array): Promise<Buffer> {
+  async invoke(input: Uint8Array, options?: CallOptions): Promise<Buffer> {
     if (!isBytes(input)) {
       throw argumentError("argument.input", `the input is ${describe(input)}, not bytes: pass a Uint8Array, or use call for values`);
     }
+    const { signal, timeout } = callOptions(options);
     if (this.#connection === undefined) {
       throw notSent("not connected: call connect first");
     }
-    return this.#connection.invoke(input);
+    return this.#connection.invoke(input, timeout || this.#options.timeout || DEFAULT_TIMEOUT, signal);
   }
 
   /**
@@ -115,24 +128,35 @@ export class Cape {
    * @throws what invoke throws, and SerdioError when the result is not serdio.
    */
   async call(...args: unknown[]): Promise<unknown> {
-    const last = args.at(-1);
-    const input = last instanceof serdio.Kwargs ? serdio.encode(args.slice(0, -1), last.values) : serdio.encode(args);
-    return serdio.decode(await this.invoke(input));
+    return this.callWith({}, ...args);
   }
 
-  /** Connects, invokes once and closes, on a connection of its own. */
-  async run(function_: string | FunctionRef, input: Uint8Array): Promise<Buffer> {
+  /** Calls as {@link Cape.call} does, with options of this call before the arguments. */
+  async callWith(options: CallOptions, ...args: unknown[]): Promise<unknown> {
+    const last = args.at(-1);
+    const input = last instanceof serdio.Kwargs ? serdio.encode(args.slice(0, -1), last.values) : serdio.encode(args);
+    return serdio.decode(await this.invoke(input, options));
+  }
+
+  /**
+   * Connects, invokes once and closes, on a connection of its own. A timeout among the options
+   * bounds all of it together.
+   */
+  async run(function_: string | FunctionRef, input: Uint8Array, options?: CallOptions): Promise<Buffer> {
+    const { signal, timeout } = callOptions(options);
+    const end = performance.now() + timeout;
+    const left = (): CallOptions => ({ signal, timeout: timeout && Math.max(1, Math.ceil(end - performance.now())) });
     const once = new Cape(this.#options);
     try {
-      await once.connect(function_);
-      return await once.invoke(input);
+      await once.connect(function_, left());
+      return await once.invoke(input, left());
     } finally {
       this.#report = once.report;
       once.close();
     }
   }
 
-  /** Closes the connection. What waits on it is refused with ClosedError. May be called again, and at any time. */
+  /** Closes the connection. What is under way is refused with ClosedError. May be called again, and at any time. */
   close(): void {
     this.#connecting?.abort(notSent("closed while connecting: connect again"));
     this.#connecting = undefined;
@@ -148,13 +172,13 @@ export class Cape {
     this.close();
   }
 
-  /** An attempt that was aborted does not dial, and leaves nothing behind when it has. */
-  async #open(function_: FunctionRef, signal: AbortSignal): Promise<void> {
+  /** An attempt that was given up does not dial, and leaves nothing behind when it has. */
+  async #open(function_: FunctionRef, timeout: number, attempt: AbortSignal): Promise<void> {
     this.#report = undefined;
     try {
-      const options = await native(this.#options, function_);
-      const connection = await Connection.open(options, this.#options.timeout || DEFAULT_TIMEOUT, signal);
-      if (signal.aborted) {
+      const options = await native(this.#options, function_, timeout);
+      const connection = await Connection.open(options, attempt);
+      if (attempt.aborted) {
         connection.close();
         return;
       }
@@ -162,7 +186,7 @@ export class Cape {
       this.#report = connection.report;
       this.#connecting = undefined;
     } catch (error) {
-      if (!signal.aborted) {
+      if (!attempt.aborted) {
         this.#report = error instanceof CapeError ? error.report : undefined;
         this.#connecting = undefined;
       }
@@ -184,7 +208,7 @@ function checked(options: CapeOptions): CapeOptions {
   if (enclave !== undefined && !(enclave instanceof LocalEnclave)) {
     throw argumentError("argument.options", "the option enclave is not a LocalEnclave: pass what LocalEnclave.start resolved to");
   }
-  if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 0 && timeout < 2 ** 31)) {
+  if (timeout !== undefined && !isTimeout(timeout)) {
     throw argumentError("argument.options", "the timeout is not a number of milliseconds: pass an integer from 0 to 2147483647");
   }
   if (options.token !== undefined && typeof options.token !== "string") {
@@ -210,7 +234,7 @@ function checked(options: CapeOptions): CapeOptions {
 }
 
 /** The options as cape_connect takes them. Names without a value are left out by JSON. */
-async function native(options: CapeOptions, function_: FunctionRef): Promise<Record<string, unknown>> {
+async function native(options: CapeOptions, function_: FunctionRef, timeout: number): Promise<Record<string, unknown>> {
   return {
     url: options.url,
     function: function_.id,
@@ -221,6 +245,7 @@ async function native(options: CapeOptions, function_: FunctionRef): Promise<Rec
     tls_ca: await pem(options.tlsCa, "tlsCa", "argument.tls_ca"),
     insecure_ws: options.insecureWs,
     proxy: options.proxy,
-    timeout_ms: options.timeout,
+    timeout_ms: timeout || options.timeout,
+    reconnect: options.reconnect,
   };
 }

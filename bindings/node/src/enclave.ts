@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { argumentError } from "./failure.js";
-import { Enclave } from "./ffi.js";
+import { Enclave } from "./native_enclave.js";
 
 /** How a {@link LocalEnclave} runs. */
 export interface LocalEnclaveOptions {
@@ -90,16 +90,16 @@ export class LocalEnclave {
     this.#enclave.setFaults(faults);
   }
 
-  /** Ends the enclave and its functions. May be called again. */
-  close(): void {
-    this.#enclave.close();
+  /** Ends the enclave, and resolves when its functions have ended too. May be called again, and need not be waited for. */
+  close(): Promise<void> {
+    return this.#enclave.close();
   }
 
   [Symbol.dispose](): void {
-    this.close();
+    void this.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
+    await this.close();
   }
 }

@@ -40,10 +40,16 @@ const classes = new Map<number, typeof CapeError>([
   [Code.PANIC, InternalError],
 ]);
 
+/** What an error has beside what the library says. */
+export interface ErrorContext {
+  report?: Report | undefined;
+  cause?: unknown;
+}
+
 /** Makes the error of the class that belongs to code. A code of a later library is a plain CapeError. */
-export function errorFor(code: number, reason: string, message: string, report?: Report): CapeError {
+export function errorFor(code: number, reason: string, message: string, context: ErrorContext = {}): CapeError {
   const kind = classes.get(code) ?? CapeError;
-  return new kind(message, { code, reason, report });
+  return new kind(message, { code, reason, ...context });
 }
 
 /** An ArgumentError that this package raises before the library is asked. */
@@ -54,4 +60,13 @@ export function argumentError(reason: string, message: string, cause?: unknown):
 /** A ClosedError for a request that did not leave. */
 export function notSent(message: string): ClosedError {
   return new ClosedError(message, { code: Code.CLOSED, reason: "closed.not_sent" });
+}
+
+/** A CancelledError for what an aborted signal kept from being sent. */
+export function neverSent(signal: AbortSignal): CancelledError {
+  return new CancelledError("the caller cancelled before anything was sent", {
+    code: Code.CANCELLED,
+    reason: "cancelled.not_sent",
+    cause: signal.reason,
+  });
 }

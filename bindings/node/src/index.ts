@@ -2,10 +2,12 @@
  * Call code that runs inside a trusted execution environment, and know which code answered.
  * Start with {@link Cape}; {@link LocalEnclave} runs an enclave on this machine.
  */
+export type { CallOptions } from "./call_options.js";
 export { Cape, type CapeOptions } from "./cape.js";
 export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 export * from "./errors.js";
 export { FunctionRef, type FunctionRefOptions } from "./function_ref.js";
+export { counters, type Counters, type LogRecord, logRecords } from "./observe.js";
 export { ACCEPT_ANY_ENCLAVE, type Policy, type PolicyRules, type ReleaseRules } from "./policy.js";
 export type { Report, ReportStep } from "./report.js";
 export { verify, type VerifyOptions } from "./verify.js";

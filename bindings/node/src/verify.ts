@@ -1,5 +1,6 @@
 import { argumentError } from "./failure.js";
-import { verifyDocument } from "./ffi.js";
+import { failure, status, takeJSON, wideNumbers } from "./ffi.js";
+import { withJSON } from "./native_options.js";
 import { pem } from "./pem.js";
 import { type Policy, policyJSON } from "./policy.js";
 import type { Report } from "./report.js";
@@ -25,7 +26,8 @@ const names = ["policy", "nonce", "attestationRoot", "publicKeyLength", "time", 
 
 /**
  * Verifies an attestation document, raw CBOR, that the caller has. Resolves to the report when
- * the document is genuine and the policy accepts it. document is copied before this returns.
+ * the document is genuine and the policy accepts it. document is copied before this returns. The
+ * signatures, which take a millisecond or two, are checked on the calling thread.
  *
  * @throws AttestationError or PolicyError, with the report, when it is refused; ArgumentError.
  */
@@ -50,7 +52,8 @@ export async function verify(document: Uint8Array, options: VerifyOptions): Prom
   if (time !== undefined && !(time instanceof Date && !Number.isNaN(time.getTime()))) {
     throw argumentError("argument.options", "the time is not a valid Date");
   }
-  return verifyDocument(new Uint8Array(document), {
+  const copy = new Uint8Array(document);
+  return judged(copy, {
     policy: policyJSON(options.policy),
     nonce: nonce && Buffer.from(nonce).toString("hex"),
     attestation_roots: await pem(options.attestationRoot, "attestationRoot", "argument.roots"),
@@ -58,4 +61,15 @@ export async function verify(document: Uint8Array, options: VerifyOptions): Prom
     time: time?.toISOString(),
     at_document_time: options.atDocumentTime,
   });
+}
+
+/** Judges a document with the options of cape_verify. */
+function judged(document: Uint8Array, options: Record<string, unknown>): Report {
+  const output = wideNumbers(2);
+  const result = withJSON(options, (json) => status("cape_verify", document, document.length, json, json.length, output));
+  const report = takeJSON(output) as Report | undefined;
+  if (result !== 0) {
+    throw failure(result, { report });
+  }
+  return report as Report;
 }

@@ -1,0 +1,108 @@
+/**
+ * The completion queue of this thread: it is opened with the first operation, and stays until the
+ * thread ends. Its descriptor keeps the event loop going while operations are under way, and only
+ * then.
+ */
+import { type ConnectOpts, Socket, type SocketConstructorOpts } from "node:net";
+
+import { Code, type CapeError } from "./errors.js";
+import { errorFor } from "./failure.js";
+import { call, failure, status, wideNumbers } from "./ffi.js";
+import { close, type Place, reserve } from "./handles.js";
+
+/** Told once that an operation has ended; with an error where that cannot be known any more. */
+export type Ended = (lost?: CapeError) => void;
+
+/** How many operations are taken at once. */
+const BATCH = 256;
+/** After this many milliseconds of taking results, timers and files have their turn. */
+const TURN = 4;
+
+const pending = new Map<number, Ended>();
+let queue: Place | undefined;
+let socket: Socket | undefined;
+
+const operations = wideNumbers(BATCH);
+const count = wideNumbers(1);
+let taken = 0;
+let next = 0;
+
+/** The handle of the queue, for starting an operation. */
+export function completionQueue(): bigint {
+  queue ??= open();
+  return queue[0] as bigint;
+}
+
+function open(): Place {
+  const place = reserve();
+  const descriptor = new Int32Array(new ArrayBuffer(4));
+  call("cape_queue_open", place, descriptor);
+  const opened = new Socket({
+    fd: descriptor[0] as number,
+    readable: true,
+    writable: false,
+    // One buffer for all wake-ups, whose content says nothing.
+    onread: { buffer: Buffer.alloc(16), callback: () => (drain(), true) },
+  } as SocketConstructorOpts & ConnectOpts);
+  opened.on("error", () => undefined); // it closes then
+  opened.once("close", () => {
+    if (socket === opened) {
+      lost(errorFor(Code.PANIC, "panic.unexpected", "the descriptor of the completion queue has ended: leave descriptors alone that the program has not opened"));
+    }
+  });
+  opened.unref();
+  socket = opened;
+  return place;
+}
+
+/** Takes note of an operation of this queue. */
+export function track(operation: number, ended: Ended): void {
+  if (pending.size === 0) {
+    socket?.ref();
+  }
+  pending.set(operation, ended);
+}
+
+/** Forgets an operation that its owner has closed. */
+export function forget(operation: number): void {
+  if (pending.delete(operation) && pending.size === 0) {
+    socket?.unref();
+  }
+}
+
+/** Hands over what has ended. The descriptor stays readable while the library has more. */
+function drain(): void {
+  const began = performance.now();
+  do {
+    while (next < taken) {
+      if (performance.now() - began > TURN) {
+        setImmediate(drain);
+        return;
+      }
+      const operation = Number(operations[next++]);
+      const ended = pending.get(operation);
+      forget(operation);
+      ended?.();
+    }
+    const result = status("cape_queue_take", queue?.[0] ?? 0n, operations, BATCH, count);
+    if (result !== 0) {
+      lost(failure(result));
+      return;
+    }
+    taken = Number(count[0]);
+    next = 0;
+  } while (taken > 0);
+}
+
+/** Nobody will be told by this queue any more. The next operation opens another. */
+function lost(error: CapeError): void {
+  if (queue !== undefined) {
+    close(queue);
+  }
+  socket?.destroy();
+  queue = socket = undefined;
+  taken = next = 0;
+  const all = [...pending.values()];
+  pending.clear();
+  all.forEach((ended) => ended(error));
+}

@@ -1,0 +1,57 @@
+import { neverSent, notSent } from "./failure.js";
+import { close, type Place, reserve, vacate } from "./handles.js";
+import { withJSON } from "./native_options.js";
+import { Operation } from "./operation.js";
+import type { Report } from "./report.js";
+
+/** An attested connection to one function. */
+export class Connection {
+  #place: Place | undefined;
+  /** How the enclave's document was judged. */
+  readonly report: Report;
+
+  private constructor(place: Place, report: Report) {
+    this.#place = place;
+    this.report = report;
+  }
+
+  /**
+   * Connects with the options of cape_connect. Once signal is aborted, the attempt ends with the
+   * signal's reason, and nothing of it is left.
+   */
+  static async open(options: Record<string, unknown>, signal: AbortSignal): Promise<Connection> {
+    signal.throwIfAborted();
+    const place = reserve();
+    try {
+      const operation = withJSON(options, (json) => new Operation("cape_connect_start", [json, json.length], place));
+      signal.addEventListener("abort", () => operation.abandon(signal.reason));
+      const report = JSON.parse((await operation.outcome).toString()) as Report;
+      return new Connection(place, report);
+    } catch (error) {
+      (place[0] === 0n ? vacate : close)(place);
+      throw error;
+    }
+  }
+
+  /**
+   * Sends input and resolves to the result. input is copied before this returns. timeout is in
+   * milliseconds.
+   */
+  invoke(input: Uint8Array, timeout: number, signal?: AbortSignal): Promise<Buffer> {
+    if (this.#place === undefined) {
+      throw notSent("the connection was closed before the request left: connect again");
+    }
+    if (signal?.aborted) {
+      throw neverSent(signal);
+    }
+    return new Operation("cape_invoke_start", [this.#place[0], input, input.length, timeout], null, signal).outcome;
+  }
+
+  /** Closes the connection, which ends its operations. Does nothing the second time. */
+  close(): void {
+    if (this.#place !== undefined) {
+      close(this.#place);
+      this.#place = undefined;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { call, takeJSON, wideNumbers } from "./ffi.js";
+
+/** What has happened in this process since the library was loaded: see `cape_counters`. Later libraries may add names. */
+export interface Counters {
+  /** Handles that are open now, in all threads. */
+  handles: { connections: number; enclaves: number; operations: number; queues: number };
+  /** Goroutines of the library, now. */
+  goroutines: number;
+  connects: number;
+  connects_failed: number;
+  reconnects: number;
+  invokes: number;
+  invokes_failed: number;
+  /** Bytes of messages, without their framing. */
+  bytes_sent: number;
+  bytes_received: number;
+  verifications: number;
+  /** All verifications together, in nanoseconds. */
+  verification_ns: number;
+}
+
+/** A record of the library's log. It holds no payload, key or token. */
+export interface LogRecord {
+  /** Counts up from 1, over all records of the process. */
+  number: number;
+  /** RFC 3339. */
+  time: string;
+  level: "debug" | "info" | "warning" | "error";
+  message: string;
+}
+
+/** Counts what the library holds and has done, for all threads of this process. */
+export function counters(): Counters {
+  const output = wideNumbers(2);
+  call("cape_counters", output);
+  return takeJSON(output) as Counters;
+}
+
+/**
+ * The records of the library's log after the one of this number, oldest first. The library keeps
+ * the latest 1024; numbers that are missing were overwritten.
+ */
+export function logRecords(after = 0): LogRecord[] {
+  const position = wideNumbers(1);
+  position[0] = BigInt(after);
+  const output = wideNumbers(2);
+  call("cape_log_read", position, output);
+  return takeJSON(output) as LogRecord[];
+}

@@ -1,0 +1,100 @@
+import { completionQueue, forget, track } from "./completions.js";
+import { Code } from "./errors.js";
+import { call, failure, status, wideNumbers } from "./ffi.js";
+import { close, type Place, reserve, vacate } from "./handles.js";
+import type { Report } from "./report.js";
+
+/** Results of up to this size are taken with one call. */
+const scratch = Buffer.allocUnsafeSlow(64 << 10);
+const length = wideNumbers(1);
+
+/** A connect or an invoke that goes on by itself. */
+export class Operation {
+  readonly #place: Place;
+  readonly #connection: Place | null;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort = (): void => void status("cape_op_cancel", this.#place[0]);
+  #reject!: (error: unknown) => void;
+  #isOpen = true;
+  /** The result of an invoke, or the report of a connect as JSON. It is memory of its own. */
+  readonly outcome: Promise<Buffer>;
+
+  /**
+   * Calls a function that starts an operation, with what comes before the queue. Of a connect,
+   * connection receives the handle. Once signal is aborted, the operation is cancelled.
+   */
+  constructor(name: "cape_connect_start" | "cape_invoke_start", parameters: unknown[], connection: Place | null, signal?: AbortSignal) {
+    this.#connection = connection;
+    this.#signal = signal;
+    const queue = completionQueue();
+    this.#place = reserve();
+    try {
+      call(name, ...parameters, queue, this.#place);
+    } catch (error) {
+      vacate(this.#place);
+      throw error;
+    }
+    signal?.addEventListener("abort", this.#abort);
+    this.outcome = new Promise((resolve, reject) => {
+      this.#reject = reject;
+      track(Number(this.#place[0]), (lost) => {
+        if (lost !== undefined) {
+          this.abandon(lost);
+          return;
+        }
+        try {
+          resolve(this.#take());
+        } catch (error) {
+          this.abandon(error);
+        }
+      });
+    });
+  }
+
+  /** Gives the operation up, whatever becomes of it. Does nothing when it has ended. */
+  abandon(error: unknown): void {
+    if (this.#isOpen) {
+      forget(Number(this.#place[0]));
+      close(this.#place);
+      this.#ended();
+    }
+    this.#reject(error);
+  }
+
+  #ended(): void {
+    this.#isOpen = false;
+    this.#signal?.removeEventListener("abort", this.#abort);
+  }
+
+  /** Takes the outcome, which closes the operation; an error when there is none to take. */
+  #take(): Buffer {
+    let memory = scratch;
+    let result = this.#result(memory);
+    const needed = Number(length[0]);
+    if (result === Code.LIMIT && needed > memory.length) {
+      memory = Buffer.allocUnsafeSlow(needed);
+      result = this.#result(memory);
+    }
+    vacate(this.#place);
+    this.#ended();
+    const bytes = memory === scratch ? copied(Number(length[0])) : memory;
+    if (result !== 0) {
+      const report = bytes.length === 0 ? undefined : (JSON.parse(bytes.toString()) as Report);
+      throw failure(result, { report, cause: result === Code.CANCELLED ? this.#signal?.reason : undefined });
+    }
+    return bytes;
+  }
+
+  #result(memory: Buffer): number {
+    return status("cape_op_result", this.#place[0], this.#connection, memory, memory.length, length);
+  }
+}
+
+/** What was written to the scratch memory, which is wiped. */
+function copied(size: number): Buffer {
+  const written = scratch.subarray(0, size);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  bytes.set(written);
+  written.fill(0);
+  return bytes;
+}
