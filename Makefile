@@ -86,8 +86,8 @@ abidiff: ## compare the C interface with that of the last release (needs abidiff
 	if ! command -v abidiff >/dev/null; then echo "abidiff: the command is missing, so nothing is compared: apt-get install abigail-tools"; exit 0; fi; \
 	set -e; rm -rf build/abidiff; mkdir -p build/abidiff/last; \
 	git archive "$$tag" | tar -x -C build/abidiff/last; \
-	$(MAKE) -s -C build/abidiff/last build/libcape.so STRIP=-w; \
-	$(MAKE) -s build/abidiff/libcape.so STRIP=-w; \
+	$(MAKE) -s -C build/abidiff/last build/libcape.so STRIP=; \
+	$(MAKE) -s build/abidiff/libcape.so STRIP=; \
 	abidiff --no-added-syms --headers-dir1 build/abidiff/last/include --headers-dir2 include \
 		build/abidiff/last/build/libcape.so build/abidiff/libcape.so; \
 	echo "abidiff: programs that were built against $$tag run with this library"
@@ -141,11 +141,14 @@ check: bindings ## format, vet, staticcheck, types, and that the other platforms
 	$(GO) mod tidy -diff
 	$(GO) build ./...
 	$(GO) vet ./...
+	$(GO) vet -tags manual ./capelib/cmd/cape
 	$(STATICCHECK) ./...
+	$(STATICCHECK) -tags manual ./capelib/cmd/cape
 	GOOS=darwin CGO_ENABLED=0 $(GO) build ./core/... ./capelib/...
 	GOOS=windows CGO_ENABLED=0 $(GO) build ./core/... ./capelib/...
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./core/... ./capelib/...
 	$(GO) test ./tests/layout
+	@$(MAKE) --no-print-directory abidiff
 	cd bindings/python && ../../$(VENV)/bin/python -m mypy --strict pycape serdio
 	cd $(NODE) && $(NPM) run --silent check
 
