@@ -85,6 +85,11 @@ func (c *Conn) Invoke(ctx context.Context, input []byte) ([]byte, error) {
 	}
 	if s := r.session.Load(); s != nil {
 		s.seal(r, input)
+		if ctx.Done() == nil {
+			s.write(r) // its deadline is that of the call
+		} else {
+			s.tellWriter()
+		}
 	}
 	return r.wait(ctx)
 }
@@ -107,6 +112,7 @@ func (c *Conn) Start(input []byte, o CallOptions) (*Call, error) {
 		}
 		if s := r.session.Load(); s != nil {
 			s.seal(r, plaintext)
+			s.write(nil)
 		}
 	}, func(value any) { r.settle(nil, Panicked(value)) })
 	return r, nil

@@ -12,7 +12,7 @@ import (
 // keptBuffer is how large the memory for replies may be that a session keeps while it is idle.
 const keptBuffer = 1 << 20
 
-// writeLoop is the only goroutine that sends requests. It also asks for signs of life.
+// writeLoop sends the requests that their callers leave to it. It also asks for signs of life.
 func (s *session) writeLoop() {
 	ticker := time.NewTicker(s.pingEvery)
 	defer ticker.Stop()
@@ -22,14 +22,8 @@ func (s *session) writeLoop() {
 		case <-s.ended:
 			return
 		case <-s.wake:
-			for r, sealed := s.next(); r != nil; r, sealed = s.next() {
-				if err := s.socket.Write(transport.Binary, sealed, time.Now().Add(s.timeout)); err != nil {
-					s.fail(err)
-					return
-				}
-				s.wrote(r)
-				counters.bytesSent.Add(uint64(len(sealed)))
-			}
+			s.turn.Lock()
+			s.drain(nil)
 		case <-ticker.C:
 			if latest := s.socket.Heard(); latest.After(heard) {
 				heard, unheard = latest, 0

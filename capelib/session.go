@@ -30,6 +30,8 @@ type session struct {
 	wake      chan struct{} // tells the writer that the queue has changed
 	ended     chan struct{} // closed when the session is over
 
+	turn sync.Mutex // held by who takes from the queue and writes
+
 	mu          sync.Mutex
 	queue       []*Call // not yet taken by the writer
 	unanswered  []*Call // waiting for their replies, oldest first
@@ -62,14 +64,14 @@ func (s *session) take(r *Call) *Error {
 }
 
 // seal seals the input of a call that was taken, in a context of its own and outside any lock.
-// Calls that were taken later wait for it.
+// Calls that were taken later wait for it, so somebody has to write next.
 func (s *session) seal(r *Call, input []byte) {
 	failure := NewError("panic.recovered", "the input could not be sealed")
 	defer func() {
 		if failure != nil {
 			r.settle(nil, failure) // so that a panic here keeps nobody waiting
+			s.tellWriter()
 		}
-		s.tellWriter()
 	}()
 	if r.state.Load() == settled {
 		failure = nil
@@ -88,7 +90,39 @@ func (s *session) seal(r *Call, input []byte) {
 	}
 }
 
+// write sends what is in the queue, unless somebody is at it, and up to the call last, or all of
+// it for nil. It spares the call a change of threads, which the writer would take.
+func (s *session) write(last *Call) {
+	if s.turn.TryLock() {
+		s.drain(last)
+	}
+	s.tellWriter() // of what came meanwhile
+}
+
+// drain sends what is in the queue, up to the call last. It ends the turn, which the caller took.
+func (s *session) drain(last *Call) {
+	defer s.turn.Unlock()
+	for r, sealed := s.next(); r != nil; r, sealed = s.next() {
+		if err := s.socket.Write(transport.Binary, sealed, time.Now().Add(s.timeout)); err != nil {
+			s.fail(err)
+			return
+		}
+		s.wrote(r)
+		counters.bytesSent.Add(uint64(len(sealed)))
+		if r == last {
+			return
+		}
+	}
+}
+
+// tellWriter is for when the queue has changed.
 func (s *session) tellWriter() {
+	s.mu.Lock()
+	empty := len(s.queue) == 0
+	s.mu.Unlock()
+	if empty {
+		return
+	}
 	select {
 	case s.wake <- struct{}{}:
 	default: // the writer has been told already
