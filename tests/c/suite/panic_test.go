@@ -1,0 +1,136 @@
+package suite
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/libcape/libcape/tests/abi/built"
+)
+
+// quiet argues for each goroutine whose end by a panic no call is told of.
+var quiet = map[string]string{
+	"capelib/connect.go:attest":          "closes the socket when the caller gives up, and reading ends at the deadline besides",
+	"capelib/connecting.go:StartConnect": "is a second watch on the deadline, which the connect keeps by itself",
+	"capelib/session.go:close":           "says goodbye to the enclave, which sees the end of the connection anyway",
+	"core/enclave/enclave.go:Close":      "waits for sessions to end and removes files; Close does not wait for it for ever",
+	"core/enclave/output.go:copy":        "copies what a function prints to a log",
+	"core/enclave/output.go:copy round":  "copies what a function prints to a log",
+	"core/enclave/session.go:run":        "closes the socket when the session is over, as does what follows",
+	"core/enclave/worker.go:kill":        "ends a process at the end of its session, as does closing the worker",
+	"core/enclave/worker.go:watch":       "waits for the end of a process, whose socket tells of it too",
+	"core/transport/conn.go:pong":        "answers a ping: whoever sent it may take the silence for an end",
+	"core/transport/dial.go:Dial":        "ends a handshake when the caller gives up, which the handshake's deadline does besides",
+}
+
+// elsewhere says where a goroutine is made to panic that no C program can start.
+var elsewhere = map[string]string{
+	"core/enclave/runner.go:invoke": "handlers in Go: core/enclave has a test of one that panics",
+}
+
+// soonest is for loops that go around once only; others panic in their second round.
+var soonest = []string{"capelib/redial.go:redial round"}
+
+// seen says what a panic in a place has to be noticed by.
+func (p place) seen() string {
+	switch {
+	case quiet[p.name] != "":
+		return "quiet"
+	case strings.HasPrefix(p.name, "core/enclave/"): // which only the peer of the connection can tell of
+		return "error"
+	}
+	return "panic"
+}
+
+func TestPanicsStayInside(t *testing.T) {
+	t.Parallel()
+	library := t.TempDir()
+	s := sabotage(t)
+	if t.Failed() {
+		return
+	}
+	s.build(library)
+	host := compile(t, []string{"-L" + library, "-lcape", "-Wl,-rpath," + library, "-pthread"}, "tests/c/panic.c")
+
+	names := map[string]bool{}
+	var exports, goroutines []string
+	for _, p := range s.places {
+		names[p.name] = true
+		nth := "1"
+		if p.loop && !slices.Contains(soonest, p.name) {
+			nth = "2"
+		}
+		switch {
+		case p.export != "":
+			exports = append(exports, p.export)
+		case elsewhere[p.name] == "":
+			goroutines = append(goroutines, p.name, nth, p.seen())
+		}
+	}
+	for _, export := range exports {
+		t.Run(export, func(t *testing.T) {
+			t.Parallel()
+			host.run(t, built.Python(t), ownFunctions(t), "export", export)
+		})
+	}
+	for some := range slices.Chunk(goroutines, 3*6) {
+		t.Run(some[0], func(t *testing.T) {
+			t.Parallel()
+			host.run(t, append([]string{built.Python(t), ownFunctions(t), "goroutine"}, some...)...)
+		})
+	}
+	for _, listed := range append(slices.Clone(soonest), append(keys(quiet), keys(elsewhere)...)...) {
+		if !names[listed] {
+			t.Errorf("%s is no place that can panic any more: take it off the list", listed)
+		}
+	}
+	if declared := intoGo(t); !slices.Equal(slices.Sorted(slices.Values(exports)), declared) {
+		t.Errorf("the functions that can panic are %q, those of cape.h that call Go %q", exports, declared)
+	}
+}
+
+func keys(of map[string]string) (names []string) {
+	for name := range of {
+		names = append(names, name)
+	}
+	return names
+}
+
+// intoGo are the functions of cape.h but for those that are C alone.
+func intoGo(t *testing.T) []string {
+	t.Helper()
+	header, err := os.ReadFile(built.Path("include", "cape.h"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, match := range regexp.MustCompile(`(?m)^CAPE_API int32_t (cape_[a-z_]+)\(`).FindAllStringSubmatch(string(header), -1) {
+		if name := match[1]; name != "cape_version" && name != "cape_buf_free" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestTheLibraryHasNothingThatPanicsOnDemand(t *testing.T) {
+	t.Parallel()
+	library, err := os.ReadFile(built.Library(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trace := range []string{"cape_test_", "sabotage", "Sabotage"} {
+		if bytes.Contains(library, []byte(trace)) {
+			t.Errorf("the library contains %q", trace)
+		}
+	}
+	list := exec.Command("go", "list", "-deps", "./export")
+	list.Dir = built.Root()
+	if packages := run(t, list); strings.Contains(packages, "/tests/") || !strings.Contains(packages, "/capelib\n") {
+		t.Errorf("the library is made of packages that only tests need:\n%s", packages)
+	}
+}
