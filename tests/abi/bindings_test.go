@@ -3,6 +3,7 @@ package abi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -105,12 +106,16 @@ var tables = map[string]func(t *testing.T) table{
 	},
 	"Node": func(t *testing.T) table {
 		// Within the package, so that koffi is the one that it uses.
-		script := built.Path("bindings", "node", "dist", ".abi-"+strconv.Itoa(os.Getpid())+".mjs")
-		if err := os.WriteFile(script, []byte(nodeTable), 0o644); err != nil {
+		script, err := os.CreateTemp(built.Path("bindings", "node", "dist"), ".abi-*.mjs")
+		if err != nil {
 			t.Fatalf("%v: run make bindings", err)
 		}
-		t.Cleanup(func() { _ = os.Remove(script) })
-		command := exec.Command("node", script)
+		t.Cleanup(func() { _ = os.Remove(script.Name()) })
+		_, err = script.WriteString(nodeTable)
+		if err = errors.Join(err, script.Close()); err != nil {
+			t.Fatal(err)
+		}
+		command := exec.Command("node", script.Name())
 		command.Env = append(os.Environ(), "PACKAGE="+built.Path("bindings", "node", "dist", "index.js"))
 		return asked(t, command)
 	},
