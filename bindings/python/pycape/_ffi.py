@@ -281,6 +281,7 @@ class Operation(Generic[_T]):
             if self._queue is not None:
                 self._queue._waiting.pop(self._handle.value, None)
             self._handle.value = 0
+        self._queue = None  # an error that the program keeps holds this, and must not hold that
 
     def __enter__(self) -> Operation[_T]:
         return self
