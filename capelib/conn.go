@@ -9,9 +9,13 @@ import (
 	"github.com/libcape/libcape/core/transport"
 )
 
-// sealAside is the size of an input, in bytes, from which on Invoke seals a copy on another
-// goroutine: sealing cannot be broken off, and must not make a call miss its deadline by much.
-const sealAside = 4 << 20
+// Sealing cannot be broken off, and must not make a call miss its deadline by much: where an input
+// has sealAside bytes or more, and the time left is less than sealTime, Invoke seals a copy of it on
+// another goroutine. sealTime is many times what the largest input takes.
+const (
+	sealAside = 4 << 20
+	sealTime  = 5 * time.Second
+)
 
 // Conn is a connection to one function of an attested enclave. Any goroutine may call any of its
 // methods at any time. Each request is sealed in a context of its own, outside any lock.
@@ -65,7 +69,7 @@ func (c *Conn) Invoke(ctx context.Context, input []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, waitError(err == context.Canceled, false)
 	}
-	if len(input) >= sealAside {
+	if deadline, ok := ctx.Deadline(); len(input) >= sealAside && (c.target.timeout < sealTime || ok && time.Until(deadline) < sealTime) {
 		r, err := c.Start(input, CallOptions{})
 		if err != nil {
 			return nil, err

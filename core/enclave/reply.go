@@ -47,12 +47,12 @@ func (s *session) result(ctx context.Context, r runner, q request) ([]byte, erro
 		return nil, err
 	}
 	sums := wire.Checksums{Function: s.function.checksum[:]}
-	digest := sha256.Sum256(input)
-	sums.Input = digest[:]
+	inputSum := s.digest(input)
 	output, err := r.invoke(ctx, input)
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // a handler may still be using the input
 	}
+	sums.Input = inputSum()
 	defer clear(input)
 	if err != nil {
 		return nil, err
@@ -63,9 +63,28 @@ func (s *session) result(ctx context.Context, r runner, q request) ([]byte, erro
 	if size, limit := int64(len(output)), s.enclave.maxPlain(); size > limit {
 		return nil, fmt.Errorf("the result has %d bytes: this enclave takes at most %d", size, limit)
 	}
-	outputDigest := sha256.Sum256(output)
-	sums.Output = outputDigest[:]
+	sums.Output = s.digest(output)()
 	return wire.EncodeResult(wire.Result{Output: output, Checksums: &sums}), nil
+}
+
+// digest is the SHA-256 of data, which may only be read until the result was asked for. That of
+// much data is made meanwhile.
+func (s *session) digest(data []byte) (result func() []byte) {
+	const much = 64 << 10
+	var sum [sha256.Size]byte
+	if len(data) < much {
+		sum = sha256.Sum256(data)
+		return func() []byte { return sum[:] }
+	}
+	done := make(chan struct{})
+	transport.Spawn(func() {
+		defer close(done)
+		sum = sha256.Sum256(data)
+	}, s.enclave.panicked)
+	return func() []byte {
+		<-done
+		return sum[:]
+	}
 }
 
 func boundText(text string) string {

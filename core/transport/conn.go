@@ -27,7 +27,7 @@ const (
 
 const (
 	bufferSize = 64 << 10         // of a frame that is written; larger messages go out in fragments
-	firstRead  = 512              // what a message is read into at first, in bytes; it grows as they come
+	firstRead  = 512              // what a first message is read into, in bytes; it grows as they come
 	closeWait  = time.Second      // how long a close frame may take to leave
 	pongWait   = 30 * time.Second // how long the answer to a ping may wait behind other writes
 )
@@ -42,6 +42,7 @@ type Conn struct {
 	closed    atomic.Bool
 	sent      atomic.Int64 // bytes of messages, from the first one on
 	received  atomic.Int64
+	lastSize  int // of the message that was read last, in bytes
 }
 
 func newConn(socket *websocket.Conn, network *quietConn, readLimit int64) *Conn {
@@ -78,7 +79,8 @@ func (c *Conn) ReadInto(buffer []byte) (Kind, []byte, error) {
 	data := buffer[:0]
 	for {
 		if len(data) == cap(data) {
-			data = slices.Grow(data, max(len(data), firstRead))
+			// Messages are often as large as the one before; otherwise the room doubles.
+			data = slices.Grow(data, max(len(data), c.lastSize-len(data), firstRead))
 		}
 		n, err := reader.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
@@ -91,6 +93,7 @@ func (c *Conn) ReadInto(buffer []byte) (Kind, []byte, error) {
 			return 0, nil, c.readError(err)
 		}
 	}
+	c.lastSize = len(data)
 	if kind == websocket.BinaryMessage {
 		return Binary, data, nil
 	}
