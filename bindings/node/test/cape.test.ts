@@ -109,6 +109,23 @@ describe("Cape", { timeout: 120_000 }, () => {
     assert.equal((await pending).toString(), "before");
   });
 
+  test("gives each result memory of its own", async () => {
+    using cape = await connected("local/echo");
+    const inputs = [1, 100, 65_536, 65_537, 300_000].map((size) => Buffer.alloc(size, size));
+    const results = await Promise.all(inputs.map((input) => cape.invoke(input)));
+    await cape.invoke(Buffer.alloc(65_536, "other"));
+    results.forEach((result, i) => {
+      assert.ok(result.equals(inputs[i] as Buffer));
+      assert.equal(result.buffer.byteLength, result.length);
+    });
+  });
+
+  test("takes memory that threads share", async () => {
+    using cape = await connected("local/echo");
+    const shared = new Uint8Array(new SharedArrayBuffer(6)).fill(7);
+    assert.deepStrictEqual(await cape.invoke(shared), Buffer.alloc(6, 7));
+  });
+
   test("takes a part of a larger buffer for what it is", async () => {
     using cape = await connected("local/echo");
     const part = Buffer.from("0123456789").subarray(3, 6);

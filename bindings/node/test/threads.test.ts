@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+
+import { type Counters, counters, LocalEnclave } from "libcape";
+
+import { functionFolder, packageFolder, python } from "./support.js";
+
+const library = pathToFileURL(`${packageFolder}dist/index.js`).href;
+
+describe("worker threads", { timeout: 120_000 }, () => {
+  let enclave: LocalEnclave;
+  let atFirst: Counters["handles"];
+
+  before(async () => {
+    enclave = await LocalEnclave.start(functionFolder("echo"), { python: python() });
+    atFirst = counters().handles;
+  });
+
+  after(() => enclave.close());
+
+  /** A worker that has connected and runs code; it says what code says. */
+  function worker(code: string): Worker {
+    const program = `import { parentPort, workerData } from "node:worker_threads";
+      import { Cape, LocalEnclave } from ${JSON.stringify(library)};
+      const cape = new Cape(workerData);
+      await cape.connect("local/echo");
+      const say = (what) => parentPort.postMessage(what);
+      ${code}`;
+    const workerData = { url: enclave.url, attestationRoot: enclave.attestationRoot, policy: { pcrs: enclave.pcrs } };
+    return new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`), { workerData });
+  }
+
+  async function said(from: Worker): Promise<unknown> {
+    const [what] = (await Promise.race([once(from, "message"), once(from, "exit").then(() => ["nothing"])])) as unknown[];
+    return what;
+  }
+
+  test("call each on a connection of its own, at once", async () => {
+    const workers = Array.from({ length: 4 }, (_, i) =>
+      worker(`const each = await Promise.all(Array.from({ length: 100 }, (_, k) => cape.invoke(Buffer.from("${i} " + k))));
+              say(each.every((output, k) => output.toString() === "${i} " + k));`),
+    );
+    const exits = workers.map((each) => once(each, "exit"));
+    assert.deepEqual(await Promise.all(workers.map(said)), [true, true, true, true]);
+    // None of them has closed anything, and each ends by itself.
+    assert.deepEqual((await Promise.all(exits)).flat(), [0, 0, 0, 0]);
+    assert.deepEqual(counters().handles, atFirst);
+  });
+
+  test("leave nothing when they are terminated in the middle of calls", async () => {
+    const workers = Array.from({ length: 16 }, (_, i) =>
+      worker(
+        i % 2 === 0
+          ? // Calls without an end, some of which are about to start or to end at any time.
+            `const again = (input) => cape.invoke(input).then(again);
+             for (let k = 0; k < 50; k++) again(Buffer.alloc(1 + k * 1000));
+             say("busy");`
+          : // Calls that wait, an enclave that runs and one that is being started, a connect.
+            `const own = await LocalEnclave.start(${JSON.stringify(functionFolder("echo"))}, { python: ${JSON.stringify(python())}, faults: ["no_reply"] });
+             const other = new Cape({ enclave: own });
+             await other.connect("local/echo");
+             for (let k = 0; k < 300; k++) other.invoke(Buffer.from("x"));
+             own.setFaults("silent_start");
+             new Cape({ enclave: own }).connect("local/echo");
+             LocalEnclave.start([]);
+             say("busy");`,
+      ),
+    );
+    assert.deepEqual(new Set(await Promise.all(workers.map(said))), new Set(["busy"]));
+    assert.ok(counters().handles.operations > 1_000);
+    await Promise.all(workers.map((each) => each.terminate()));
+    assert.deepEqual(counters().handles, atFirst);
+  });
+
+  test("may exit while calls wait", async () => {
+    const exiting = worker(`const forever = setInterval(() => undefined, 1000);
+      for (let k = 0; k < 300; k++) cape.invoke(Buffer.alloc(100_000));
+      process.exit(3);`);
+    assert.deepEqual(await once(exiting, "exit"), [3]);
+    assert.deepEqual(counters().handles, atFirst);
+  });
+});
