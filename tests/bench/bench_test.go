@@ -100,6 +100,7 @@ func TestEveryRowIsMeasured(t *testing.T) {
 		want(inGo, "invoke", size, 64, faster, 0)
 		want(inC, "invoke", size, 64, faster, small)
 		want(inPython, "invoke", size, 64, faster, 0)
+		want(inAsyncio, "invoke", size, 64, faster, small)
 		want(inNode, "invoke", size, 64, faster, small)
 	}
 	want(toPython, "invoke", 64, 1, toSum, 0)
@@ -162,6 +163,7 @@ func TestTargetsAreMetUpToTheirLimit(t *testing.T) {
 		{row{Language: inNode, Operation: "invoke", Size: 16 << 20, InFlight: 1, ToC: number(1.31)}, false},
 		{row{Language: inC, Operation: "invoke", Size: 64, InFlight: 64, Speedup: number(1.99)}, false},
 		{row{Language: inNode, Operation: "invoke", Size: 64, InFlight: 64, Speedup: number(2)}, true},
+		{row{Language: inAsyncio, Operation: "invoke", Size: 64, InFlight: 64, Speedup: number(1.5)}, true},
 		{row{Language: inC, Operation: "connect", ToRaw: number(4.1)}, false},
 		{row{Language: inNode, Operation: "call", NS: 1001}, false},
 		{row{Language: inPython, Operation: "call", ToLibc: number(1.9)}, true},

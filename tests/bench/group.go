@@ -81,6 +81,11 @@ func (b *benchmark) invokes(size int) *group {
 		for _, language := range languages {
 			g.add(b.row(language, language, "invoke", size, many), echo, every)
 		}
+		if many > 1 {
+			tasks := b.row(inPython, inAsyncio, "invoke", size, many)
+			tasks.command = "asyncio"
+			g.add(tasks, echo, every)
+		}
 		if many == 1 {
 			g.add(b.row(rawEcho, "raw echo, sealed and opened", "sealed", size, 1), echo, 1)
 		}

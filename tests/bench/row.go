@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -31,18 +32,19 @@ type row struct {
 	ToC       *float64 `json:"to_c,omitempty"`
 	Goals     []goal   `json:"targets,omitempty"`
 
-	worker *process
-	server *process
-	ns     []float64 // of one call, by round; NaN in a round that left this row out
-	cpu    []float64
-	load   []float64 // CPU of the server
+	command string // what the worker calls the operation; empty: the same
+	worker  *process
+	server  *process
+	ns      []float64 // of one call, by round; NaN in a round that left this row out
+	cpu     []float64
+	load    []float64 // CPU of the server
 }
 
 // run measures one batch and returns its nanoseconds for each call.
 func (r *row) run(count int) (ns, cpu, load float64, err error) {
 	var before, after used
 	var got sample
-	t := task{r.Operation, r.Size, r.InFlight, count}
+	t := task{cmp.Or(r.command, r.Operation), r.Size, r.InFlight, count}
 	if err := errors.Join(r.server.ask("cpu", &before), r.worker.ask(t.String(), &got), r.server.ask("cpu", &after)); err != nil {
 		return 0, 0, 0, err
 	}

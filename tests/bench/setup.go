@@ -28,6 +28,8 @@ const (
 	inC      = "C"
 	inPython = "Python"
 	inNode   = "Node"
+	// inAsyncio is Python with many tasks in one thread, in place of many threads.
+	inAsyncio = "Python asyncio"
 	// toPython is C again, with a function in Python in place of one in Go.
 	toPython = "C, function in Python"
 )

@@ -7,21 +7,26 @@ JSON with the nanoseconds that count calls took in all, by the clock and of this
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import ctypes
 import json
 import sys
 import time
-from typing import Callable
+from typing import Callable, TypeVar
 
 import pycape
+import pycape.aio
 
 target = json.loads(sys.stdin.readline())
 options = target["options"]
 
 
-def client() -> pycape.Cape:
-    return pycape.Cape(
+C = TypeVar("C", pycape.Cape, pycape.aio.Cape)
+
+
+def client(kind: type[C]) -> C:
+    return kind(
         options["url"],
         access_token="",
         attestation_root=options["attestation_roots"],
@@ -35,8 +40,11 @@ def payload(size: int) -> bytes:
 
 
 payloads: dict[int, bytes] = {}
-cape = client()
+cape = client(pycape.Cape)
 cape.connect(options["function"])
+loop = asyncio.new_event_loop()
+cape_of_loop = client(pycape.aio.Cape)
+loop.run_until_complete(cape_of_loop.connect(options["function"]))
 pool = concurrent.futures.ThreadPoolExecutor(64)
 
 # Not through pycape, whose table is private: the same types, so the same conversions.
@@ -53,7 +61,7 @@ libc.labs.restype = ctypes.c_long
 def connect(size: int, count: int) -> int:
     """Connecting is measured, closing is not."""
     elapsed = 0
-    another = client()
+    another = client(pycape.Cape)
     for _ in range(count):
         start = time.perf_counter_ns()
         another.connect(options["function"])
@@ -86,6 +94,21 @@ def threads(size: int, in_flight: int, count: int) -> int:
     start = time.perf_counter_ns()
     for future in [pool.submit(calls) for _ in range(in_flight)]:
         future.result()
+    return time.perf_counter_ns() - start
+
+
+async def tasks(size: int, in_flight: int, count: int) -> int:
+    """Each call in flight has a task of its own, all in one thread."""
+    data = payloads[size]
+    turns = iter(range(count))
+
+    async def calls() -> None:
+        for _ in turns:
+            if len(await cape_of_loop.invoke(data)) != size:
+                raise ValueError("the echo is not one")
+
+    start = time.perf_counter_ns()
+    await asyncio.gather(*(calls() for _ in range(in_flight)))
     return time.perf_counter_ns() - start
 
 
@@ -127,6 +150,8 @@ OPERATIONS: dict[str, Callable[[int, int], int]] = {
 def run(operation: str, size: int, in_flight: int, count: int) -> int:
     if size not in payloads:
         payloads[size] = payload(size)
+    if operation == "asyncio":
+        return loop.run_until_complete(tasks(size, in_flight, count))
     if operation == "invoke" and in_flight > 1:
         return threads(size, in_flight, count)
     return OPERATIONS[operation](size, count)
@@ -149,3 +174,5 @@ for line in iter(sys.stdin.readline, ""):
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)
 cape.close()
+loop.run_until_complete(cape_of_loop.close())
+loop.close()
