@@ -132,6 +132,25 @@ static inline cape_handle local_session(const struct local *local, const char *f
     return conn;
 }
 
+/* One number of cape_counters, or -1. */
+static inline long counted(const char *name)
+{
+    cape_buf json = {0};
+    size_t len = strlen(name);
+    long number = -1;
+    if (cape_counters(&json, NULL) != CAPE_OK) {
+        return -1;
+    }
+    for (size_t i = 1; i + len + 2 < json.len && number == -1; i++) {
+        if (json.data[i - 1] == '"' && memcmp(json.data + i, name, len) == 0 &&
+            memcmp(json.data + i + len, "\":", 2) == 0) {
+            number = strtol((const char *)json.data + i + len + 2, NULL, 10);
+        }
+    }
+    cape_buf_free(&json);
+    return number;
+}
+
 /* How many handles of any kind are open, or -1. */
 static inline long open_handles(void)
 {

@@ -223,6 +223,27 @@ static void invoke_by_operation(cape_handle conn)
     CHECK(len == 5 && memcmp(result, "hello", 5) == 0, "echo");
 }
 
+/* Counting allocates too, outside of the scenario. */
+static long goroutines(void)
+{
+    int at = fail_at, so_far = allocations;
+    fail_at = 0;
+    long now = counted("goroutines");
+    fail_at = at;
+    allocations = so_far;
+    return now;
+}
+
+/* What works for a connection or an enclave goes with it, if not at once. */
+static void wait_for_goroutines(long most, const char *when)
+{
+    for (int i = 0; i < 1000 && goroutines() > most; i++) {
+        usleep(10000);
+    }
+    CHECK(goroutines() <= most, "%s, after allocation %d failed: %ld goroutines, and %ld before", when,
+          fail_at, goroutines(), most);
+}
+
 static void scenario(void)
 {
     struct local local = {0};
@@ -244,6 +265,7 @@ static void scenario(void)
     json_pick((char *)info.data, info.len, "attestation_root", local.root, sizeof local.root);
     cape_buf_free(&info);
 
+    long before_connections = goroutines();
     STEP(local_connect(&local, "echo", ANY, "", &conn, &report, &err), report);
     cape_buf_free(&report);
     STEP(cape_invoke(conn, (const uint8_t *)"hello", 5, &output, &err), output);
@@ -261,6 +283,7 @@ static void scenario(void)
     REFUSAL(local_connect(&local, "echo", ANY, "", &none, &report, &err), CAPE_E_ATTESTATION,
             "chain.expired", report);
     CHECK(none == 0, "a connection is set");
+    wait_for_goroutines(before_connections, "with all connections closed");
     CALL(cape_close(local.handle, &err));
 
     STEP(cape_verify(document, document_len, verifying, strlen(verifying), &report, &err), report);
@@ -310,7 +333,7 @@ int main(int argc, char **argv)
     CHECK(sites_of_the_runtime[0] != 0, "the runtime has allocated nothing");
     started = 1;
 
-    long handles = open_handles();
+    long handles = open_handles(), before_all = goroutines();
     for (int n = 1; check_failures == 0; n++) {
         int before = failures;
         allocations = 0;
@@ -324,6 +347,7 @@ int main(int argc, char **argv)
             break;
         }
     }
+    wait_for_goroutines(before_all, "in the end");
     for (int i = 0; i < step_count; i++) {
         CHECK(steps_failed[i] == 1, "step %d failed %d times for want of memory", i, steps_failed[i]);
     }
