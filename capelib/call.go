@@ -19,10 +19,11 @@ const (
 // Call is one request on its way to the function, begun by [Conn.Start]. Any goroutine may call
 // any of its methods at any time.
 type Call struct {
-	done  chan struct{}
-	ended func() // told after done is closed; may be nil
-	timer atomic.Pointer[time.Timer]
-	size  int64 // of the sealed request, in bytes
+	done     chan struct{}
+	ended    func() // told after done is closed; may be nil
+	timer    atomic.Pointer[time.Timer]
+	size     int64 // of the sealed request, in bytes
+	deadline time.Time
 
 	state   atomic.Int32
 	session atomic.Pointer[session] // nil while the connection has none
@@ -45,7 +46,7 @@ type Progress struct {
 
 // newCall makes a call that ends after a while by itself.
 func newCall(input []byte, timeout time.Duration, ended func()) *Call {
-	r := &Call{done: make(chan struct{}), ended: ended, size: int64(len(input) + hpke.Overhead)}
+	r := &Call{done: make(chan struct{}), ended: ended, size: int64(len(input) + hpke.Overhead), deadline: time.Now().Add(timeout)}
 	r.timer.Store(transport.SpawnAfter(timeout, func() { r.abandon(false) }, func(value any) { r.settle(nil, Panicked(value)) }))
 	return r
 }

@@ -90,7 +90,7 @@ func (c *Conn) Invoke(ctx context.Context, input []byte) ([]byte, error) {
 	if s := r.session.Load(); s != nil {
 		s.seal(r, input)
 		if ctx.Done() == nil {
-			s.write(r) // its deadline is that of the call
+			s.writeOwn(r)
 		} else {
 			s.tellWriter()
 		}
@@ -116,7 +116,7 @@ func (c *Conn) Start(input []byte, o CallOptions) (*Call, error) {
 		}
 		if s := r.session.Load(); s != nil {
 			s.seal(r, plaintext)
-			s.write(nil)
+			s.writeAll()
 		}
 	}, func(value any) { r.settle(nil, Panicked(value)) })
 	return r, nil

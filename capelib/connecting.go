@@ -3,9 +3,12 @@ package capelib
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/libcape/libcape/core/transport"
 )
+
+const grace = 20 * time.Millisecond
 
 // Connecting is a connect that goes on by itself, begun by [StartConnect]. Any goroutine may call
 // any of its methods at any time.
@@ -28,8 +31,9 @@ func StartConnect(o Options, ended func()) (*Connecting, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Connecting{cancel: cancel, done: make(chan struct{}), ended: ended}
-	// The deadline holds even where something on the way does not notice it.
-	timer := transport.SpawnAfter(t.timeout, func() { c.settle(nil, attestationTimeout(t.endpoint.Host)) }, nil)
+	// The deadline holds even where something on the way does not notice it. What does notice knows
+	// better what it was waiting for, so it is given a moment.
+	timer := transport.SpawnAfter(t.timeout+grace, func() { c.settle(nil, attestationTimeout(t.endpoint.Host)) }, nil)
 	transport.Spawn(func() {
 		defer timer.Stop()
 		conn, err := o.connect(ctx, t)

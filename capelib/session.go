@@ -15,6 +15,9 @@ const (
 	// maxUnheard is how many times in a row nothing may have been heard since the last ping. It
 	// is more than one, so that a pause of this process is not taken for the peer's silence.
 	maxUnheard = 3
+	// shortRequest is how long a request may be that its own caller writes, in bytes. The caller
+	// of a longer one must be free to end at its deadline.
+	shortRequest = 256 << 10
 )
 
 // session is one websocket to one attested enclave. One goroutine writes requests in the order in
@@ -90,28 +93,38 @@ func (s *session) seal(r *Call, input []byte) {
 	}
 }
 
-// write sends what is in the queue, unless somebody is at it, and up to the call last, or all of
-// it for nil. It spares the call a change of threads, which the writer would take.
-func (s *session) write(last *Call) {
+// writeOwn sends the request of a caller who waits for its result anyway, if it is next and nobody
+// else is writing: this spares a change of threads. Whatever else there is, the writer sends.
+func (s *session) writeOwn(r *Call) {
 	if s.turn.TryLock() {
-		s.drain(last)
+		s.drain(r)
+	}
+	s.tellWriter()
+}
+
+// writeAll sends all requests that are ready, unless somebody is at it.
+func (s *session) writeAll() {
+	if s.turn.TryLock() {
+		s.drain(nil)
 	}
 	s.tellWriter() // of what came meanwhile
 }
 
-// drain sends what is in the queue, up to the call last. It ends the turn, which the caller took.
-func (s *session) drain(last *Call) {
+// drain sends the requests that are ready; only, if not nil, is the one that it is for. It ends
+// the turn, which the caller took.
+func (s *session) drain(only *Call) {
 	defer s.turn.Unlock()
-	for r, sealed := s.next(); r != nil; r, sealed = s.next() {
-		if err := s.socket.Write(transport.Binary, sealed, time.Now().Add(s.timeout)); err != nil {
+	for r, sealed := s.next(only); r != nil; r, sealed = s.next(only) {
+		deadline := time.Now().Add(s.timeout)
+		if only != nil {
+			deadline = r.deadline
+		}
+		if err := s.socket.Write(transport.Binary, sealed, deadline); err != nil {
 			s.fail(err)
 			return
 		}
 		s.wrote(r)
 		counters.bytesSent.Add(uint64(len(sealed)))
-		if r == last {
-			return
-		}
 	}
 }
 
@@ -130,13 +143,17 @@ func (s *session) tellWriter() {
 }
 
 // next hands the oldest request to the writer, and counts it as sent: from here on nobody can
-// know whether it runs. It is nil while that request is still being sealed.
-func (s *session) next() (*Call, []byte) {
+// know whether it runs. It is nil while that request is still being sealed, and where only is not
+// nil, unless it is that one, and short.
+func (s *session) next(only *Call) (*Call, []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.queue) > 0 {
 		r := s.queue[0]
 		if r.sealed == nil && r.state.Load() == queued {
+			break
+		}
+		if only != nil && (r != only || len(r.sealed) > shortRequest) {
 			break
 		}
 		s.queue[0] = nil
@@ -202,9 +219,17 @@ func (s *session) progress(r *Call) (written, received int64) {
 
 // close ends the session and says goodbye to the peer, without waiting for it.
 func (s *session) close(why *Error) {
-	if s.end(why) {
-		transport.Spawn(func() { s.socket.CloseWith(1000, "") }, nil)
+	s.mu.Lock()
+	busy := s.writing != nil // perhaps with a peer that takes nothing: whoever is at it must not wait
+	s.mu.Unlock()
+	if !s.end(why) {
+		return
 	}
+	if busy {
+		_ = s.socket.Close()
+		return
+	}
+	transport.Spawn(func() { s.socket.CloseWith(1000, "") }, nil)
 }
 
 // fail ends the session because of the peer or the network.
@@ -239,13 +264,6 @@ func (s *session) end(why *Error) bool {
 		}
 	}
 	return true
-}
-
-// ending is why the session ended, or nil while it goes on.
-func (s *session) ending() *Error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.over
 }
 
 func (s *session) panicked(value any) { s.fail(Panicked(value)) }
