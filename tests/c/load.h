@@ -17,6 +17,10 @@ static struct {
     __typeof__(cape_enclave_start) *enclave_start;
     __typeof__(cape_enclave_info) *enclave_info;
     __typeof__(cape_enclave_set_faults) *enclave_set_faults;
+    __typeof__(cape_invoke_start) *invoke_start;
+    __typeof__(cape_op_wait) *op_wait;
+    __typeof__(cape_op_result) *op_result;
+    __typeof__(cape_queue_open) *queue_open;
 } loaded;
 
 static void *load_symbol(void *library, const char *name)
@@ -43,6 +47,10 @@ static inline void load(const char *path)
     *(void **)&loaded.enclave_start = load_symbol(library, "cape_enclave_start");
     *(void **)&loaded.enclave_info = load_symbol(library, "cape_enclave_info");
     *(void **)&loaded.enclave_set_faults = load_symbol(library, "cape_enclave_set_faults");
+    *(void **)&loaded.invoke_start = load_symbol(library, "cape_invoke_start");
+    *(void **)&loaded.op_wait = load_symbol(library, "cape_op_wait");
+    *(void **)&loaded.op_result = load_symbol(library, "cape_op_result");
+    *(void **)&loaded.queue_open = load_symbol(library, "cape_queue_open");
 }
 
 #define cape_buf_free loaded.buf_free
@@ -52,5 +60,9 @@ static inline void load(const char *path)
 #define cape_enclave_start loaded.enclave_start
 #define cape_enclave_info loaded.enclave_info
 #define cape_enclave_set_faults loaded.enclave_set_faults
+#define cape_invoke_start loaded.invoke_start
+#define cape_op_wait loaded.op_wait
+#define cape_op_result loaded.op_result
+#define cape_queue_open loaded.queue_open
 
 #endif

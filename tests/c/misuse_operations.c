@@ -4,6 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -76,6 +77,48 @@ static void impossible_sizes(void)
         EXPECT(cape_queue_take(1, &handle, capacities[i], &count, &err), CAPE_E_LIMIT, NULL, &err);
         CHECK(count == 0, "a count is set");
     }
+}
+
+/* An error whose size is that of no version: nothing is done, and outputs are cleared all the same. */
+static void error_sizes(void)
+{
+    cape_error small;
+    cape_handle handle = 99;
+    cape_buf buf = {&sentinel, 77};
+    cape_progress progress = {sizeof progress, 1, 1, 1, 1};
+    size_t count = 99;
+    int32_t fd = 99;
+    uint64_t position = 5;
+    memset(&small, 0xA5, sizeof small);
+    small.size = sizeof small - 1;
+#define REFUSED(call) CHECK((call) == CAPE_E_ARGUMENT, #call)
+    REFUSED(cape_connect_start("{}", 2, 0, &handle, &small));
+    CHECK(handle == 0, "an operation is set");
+    handle = 99;
+    REFUSED(cape_invoke_start(conn, &sentinel, 1, 0, 0, &handle, &small));
+    CHECK(handle == 0, "an operation is set");
+    handle = 99;
+    REFUSED(cape_op_result(1, &handle, &sentinel, 1, &count, &small));
+    CHECK(handle == 0 && count == 0, "an output is set");
+    REFUSED(cape_op_wait(1, 1, &small));
+    REFUSED(cape_op_cancel(1, &small));
+    REFUSED(cape_op_progress(1, &progress, &small));
+    CHECK(progress.finished == 0 && progress.sent == 0, "progress is set");
+    handle = 99;
+    REFUSED(cape_queue_open(&handle, &fd, &small));
+    CHECK(handle == 0 && fd == -1, "a queue is set");
+    count = 99;
+    REFUSED(cape_queue_take(1, &handle, 1, &count, &small));
+    CHECK(count == 0, "a count is set");
+    REFUSED(cape_log_read(&position, &buf, &small));
+    CHECK(buf.data == NULL && position == 5, "records are set");
+    buf = (cape_buf){&sentinel, 77};
+    REFUSED(cape_counters(&buf, &small));
+    CHECK(buf.data == NULL && buf.len == 0, "counters are set");
+    small.size = 0;
+    CHECK(cape_op_wait(1, 1, &small) == CAPE_E_HANDLE && strcmp(small.reason, "handle.unknown") == 0,
+          "an error of version 1.0");
+    CHECK(cape_op_wait(1, 1, NULL) == CAPE_E_HANDLE, "no error struct");
 }
 
 static cape_handle start(const char *input, uint32_t timeout_ms, cape_handle queue)
@@ -278,6 +321,7 @@ static void queues(void)
     EXPECT(cape_queue_open(&queue, &fd, &err), CAPE_OK, "", &err);
     EXPECT(cape_queue_take(queue, ended, 3, &count, &err), CAPE_OK, "", &err);
     CHECK(count == 0 && !readable(fd), "a queue that was just opened");
+    CHECK(read(fd, room, 1) == -1 && errno == EAGAIN, "the descriptor blocks");
     cape_handle first = start("first", 0, queue), second = start("second", 0, queue);
     EXPECT(cape_op_wait(second, 0, &err), CAPE_OK, "", &err);
     for (int i = 0; i < 3; i++) { /* nothing is lost with no room, whatever becomes of the byte */
@@ -312,6 +356,7 @@ static void queues(void)
     local_faults(&local, "[\"slow_reply\"]");
     first = start("first", 0, queue);
     EXPECT(cape_close(queue, &err), CAPE_OK, "", &err);
+    CHECK(readable(fd) && read(fd, room, 1) == 0, "the descriptor of a closed queue is not at its end");
     local_faults(&local, "[]");
     expect_result(first, "first");
     close(fd);
@@ -431,6 +476,7 @@ int main(int argc, char **argv)
     conn = local_session(&local, "echo");
     null_pointers();
     impossible_sizes();
+    error_sizes();
     wrong_kinds();
     progress_sizes();
     wrong_order();

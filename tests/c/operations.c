@@ -156,6 +156,43 @@ static void order_of_completions(void)
     close(fd);
 }
 
+/* Of many threads that take one outcome, one gets it. */
+static cape_handle contested[IN_FLIGHT];
+
+static void *takes(void *argument)
+{
+    size_t *taken = argument;
+    for (uint32_t i = 0; i < IN_FLIGHT; i++) {
+        cape_error failure = CAPE_ERROR_INIT;
+        if (is_echo(contested[i], i, &failure)) {
+            ++*taken;
+        } else {
+            CHECK(failure.code == CAPE_E_HANDLE, "%d %s", (int)failure.code, failure.message);
+        }
+    }
+    return NULL;
+}
+
+static void outcomes_are_taken_once(void)
+{
+    pthread_t threads[4];
+    size_t taken[4] = {0}, sum = 0;
+    cape_handle conn = local_session(&local, "echo");
+    for (uint32_t i = 0; i < IN_FLIGHT; i++) {
+        contested[i] = start(conn, i, 0);
+    }
+    EXPECT(cape_op_wait(contested[IN_FLIGHT - 1], 0, &err), CAPE_OK, "", &err); /* the last to end */
+    for (int i = 0; i < 4; i++) {
+        CHECK(pthread_create(&threads[i], NULL, takes, &taken[i]) == 0, "no thread");
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        sum += taken[i];
+    }
+    CHECK(sum == IN_FLIGHT, "%zu outcomes of %d operations", sum, IN_FLIGHT);
+    CHECK(cape_close(conn, NULL) == CAPE_OK, "close");
+}
+
 static void pause_for(long nanoseconds)
 {
     struct timespec time = {0, nanoseconds};
@@ -396,6 +433,7 @@ int main(int argc, char **argv)
     queues_of_their_own();
     unread_completions();
     order_of_completions();
+    outcomes_are_taken_once();
     cancelled_at_random();
     cancelled_in_time_or_not();
     deadlines();

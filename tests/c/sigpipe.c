@@ -108,6 +108,27 @@ static void dead_peers(char **argv)
     cape_close(local.handle, NULL);
 }
 
+/* The end of an operation is told to a queue whose descriptor nobody holds any longer. */
+static void descriptor_that_nobody_reads(char **argv)
+{
+    struct local local = local_start(argv, "echo", "");
+    cape_handle conn = local_session(&local, "echo"), queue = 0, operation = 0;
+    int32_t fd = -1;
+    cape_error err = CAPE_ERROR_INIT;
+    uint8_t output = 0;
+    size_t len = 0;
+    EXPECT(cape_queue_open(&queue, &fd, &err), CAPE_OK, "", &err);
+    close(fd);
+    for (int i = 0; i < 10; i++) {
+        EXPECT(cape_invoke_start(conn, large, 1, 0, queue, &operation, &err), CAPE_OK, "", &err);
+        EXPECT(cape_op_wait(operation, 0, &err), CAPE_OK, "", &err);
+        EXPECT(cape_op_result(operation, NULL, &output, 1, &len, &err), CAPE_OK, "", &err);
+    }
+    EXPECT(cape_close(queue, &err), CAPE_OK, "", &err);
+    EXPECT(cape_close(conn, &err), CAPE_OK, "", &err);
+    EXPECT(cape_close(local.handle, &err), CAPE_OK, "", &err);
+}
+
 /* Ends the process by SIGPIPE unless that is ignored. */
 static void write_to_a_broken_pipe(void)
 {
@@ -134,6 +155,7 @@ int main(int argc, char **argv)
         signal(SIGPIPE, ignored ? SIG_IGN : SIG_DFL);
     }
     dead_peers(argv);
+    descriptor_that_nobody_reads(argv);
     if (check_failures == 0) {
         puts("done");
         fflush(stdout);
