@@ -27,7 +27,7 @@ BINDIR     ?= $(PREFIX)/bin
 DATADIR    ?= $(PREFIX)/share
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node bench fuzz clean always
+.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node bench fuzz soak soak-sanitizers soak-race soak-pointers soak-valgrind clean always
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -168,6 +168,24 @@ fuzz: ## every fuzz target, FUZZTIME each (30s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$package; \
 		done; \
 	done
+
+soak: soak-sanitizers soak-race soak-pointers soak-valgrind ## what takes minutes: sanitizers, race detector, pointer checks, valgrind
+
+# The C and C++ programs of the tests, each with a library built for the purpose.
+SOAK_PROGRAMS = CAPE_SOAK=1 CAPE_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(GO) test -count=1 -timeout 40m ./tests/c/suite -run
+
+soak-sanitizers: build bindings
+	$(SOAK_PROGRAMS) '^TestSanitizers'
+
+soak-race: build bindings
+	$(SOAK_PROGRAMS) '^TestRaceDetector'
+	CAPE_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(GO) test -race -count=1 -timeout 40m ./core/... ./capelib/... ./export
+
+soak-pointers: build bindings
+	$(SOAK_PROGRAMS) '^TestPointerChecks'
+
+soak-valgrind: build bindings
+	$(SOAK_PROGRAMS) '^TestValgrind'
 
 clean: ## remove what was built
 	rm -rf build $(NODE)/dist $(NODE)/node_modules bindings/python/build bindings/python/*.egg-info \
