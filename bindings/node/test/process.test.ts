@@ -91,6 +91,38 @@ describe("a program", () => {
     assert.ok(performance.now() - began < 20_000, "it waited for the deadline of 30 s");
   });
 
+  test("has nothing left of a worker thread that has ended, without knowing the package itself", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
+    try {
+      const path = join(folder, "program.mjs");
+      const library = JSON.stringify(join(packageFolder, "dist/index.js"));
+      await writeFile(
+        path,
+        `import { Worker, isMainThread } from "node:worker_threads";
+         if (isMainThread) {
+           for (const name of ["first", "second"]) {
+             await new Promise((resolve) => new Worker(new URL(import.meta.url), { argv: [name] }).once("exit", resolve));
+           }
+         } else {
+           const { Cape, counters, LocalEnclave } = await import(${library});
+           if (process.argv[2] === "first") {
+             const enclave = await LocalEnclave.start(${JSON.stringify(functionFolder("echo"))}, { python: ${JSON.stringify(python())} });
+             const cape = new Cape({ enclave });
+             await cape.connect("local/echo");
+             enclave.setFaults("no_reply");
+             for (let i = 0; i < 300; i++) cape.invoke(Buffer.from("x"));
+             process.exit();
+           }
+           console.log(JSON.stringify(counters().handles));
+         }`,
+      );
+      const { stdout } = await run(process.execPath, [path], options);
+      assert.deepEqual(JSON.parse(stdout), { connections: 0, enclaves: 0, operations: 0, queues: 0 });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   test("holds no thread of libuv's pool while calls wait", async () => {
     const code = `${start} enclave.setFaults("no_reply");
       cape.invoke(Buffer.from("x"));

@@ -149,9 +149,9 @@ describe("while calls wait", { timeout: 60_000 }, () => {
     });
   });
 
-  test("a connect that is closed drops its connection", async () => {
+  test("a connect that is closed drops its connection", { timeout: 20_000 }, async () => {
     await silent(async (client, taken) => {
-      const closed = client(30_000);
+      const closed = client(50_000);
       const pending = closed.connect("local/echo");
       pending.catch(() => undefined);
       while (taken.size === 0) {
