@@ -6,6 +6,9 @@ import asyncio
 import gc
 import inspect
 import os
+import re
+import subprocess
+import sys
 import threading
 import time
 from typing import Any, Awaitable, Callable
@@ -14,6 +17,7 @@ import pytest
 
 import pycape
 import pycape.aio
+from conftest import ROOT
 from pycape import LocalEnclave
 from test_interrupts import PATIENCE, interrupted
 
@@ -460,3 +464,12 @@ def test_a_forked_child_gets_a_clear_error(python: Callable[..., str]) -> None:
             asyncio.run(main(enclave, pycape.aio.Cape(enclave=enclave)))
     """
     assert python(program) == "7 b'x'"
+
+
+def test_the_example_of_the_readme_runs() -> None:
+    text = (ROOT / "bindings" / "python" / "README.md").read_text()
+    [example] = [each for each in re.findall(r"```python\n(.*?)```", text, re.S) if "aio" in each]
+    run = subprocess.run(
+        [sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (run.stdout, run.stderr, run.returncode) == ("[b'one', b'two']\n", "", 0)
