@@ -260,12 +260,9 @@ public:
         detail::check(cape_op_wait(handle_.get(), 0, status), status);
     }
 
-    /* The same, for so long at most. False: it goes on. A timeout of nothing asks without waiting. */
+    /* The same, for so long at most, and 1 ms at least. False: it goes on. */
     bool wait_for(std::chrono::milliseconds timeout) const
     {
-        if (timeout.count() < 1) {
-            return progress().finished != 0;
-        }
         detail::Status status;
         const auto code = cape_op_wait(handle_.get(), detail::milliseconds(timeout), status);
         if (code == CAPE_E_TIMEOUT && status.is("timeout.wait")) {

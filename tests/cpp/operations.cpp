@@ -119,6 +119,7 @@ void connects(const Local &local)
         dialling.wait();
         cape::Connection conn = dialling.connection();
         CHECK(text(conn.invoke("x")) == "x" && pick(conn.report(), "verdict") == "\"accepted\"");
+        CHECK(conn.report().front() == '{' && conn.report().back() == '}');
         FAILS(CAPE_E_HANDLE, "handle.unknown", dialling.connection());
 
         cape::Operation ready = cape::Connection::connect_start(local.options());
