@@ -11,6 +11,7 @@ from typing import Callable, Iterator
 
 import pytest
 
+import pycape
 from pycape import LocalEnclave
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -35,6 +36,16 @@ def cape_handler(data):
         return b"\x01"
     return data
 """
+
+
+def handles() -> dict[str, int]:
+    """What is open in the library, by kind."""
+    return dict(pycape.counters()["handles"])
+
+
+def descriptors() -> int:
+    """How many files this process has open."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 
 import pycape
 import pycape.aio
-from conftest import ROOT
+from conftest import ROOT, descriptors, handles
 from pycape import LocalEnclave
 from test_interrupts import PATIENCE, interrupted
 
@@ -43,14 +42,6 @@ def run(request: pytest.FixtureRequest) -> Run:
     """Runs a coroutine function in an event loop of its own, which is then closed."""
     factory = factory_of(request.param)
     return lambda main: run_with(factory(), main)
-
-
-def handles() -> dict[str, int]:
-    return dict(pycape.counters()["handles"])
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def settles(value: Callable[[], Any], wanted: Any) -> bool:
@@ -383,7 +374,8 @@ def test_a_loop_that_is_closed_over_calls_leaves_nothing(
 def test_two_loops_work_at_once_and_may_share_a_client(enclave: LocalEnclave, run: Run) -> None:
     client = pycape.aio.Cape(enclave=enclave)
     asyncio.run(client.connect("local/echo"))
-    meeting, wrong = threading.Barrier(2), []
+    meeting = threading.Barrier(2)
+    wrong: list[Any] = []
 
     async def main() -> None:
         own = pycape.aio.Cape(enclave=enclave)

@@ -10,6 +10,7 @@ from typing import Any, Callable
 import pytest
 
 import pycape
+from conftest import descriptors, handles
 from pycape import Cape, LocalEnclave, _ffi
 from test_verify import GOOD, verify
 
@@ -188,14 +189,6 @@ def test_a_real_interrupt_ends_a_call_and_closes_what_it_opened(
                 Cape(enclave=enclave).connect("local/echo") if what == "connect" else cape.invoke(b"x")
         assert handles() == open_before
         assert cape.invoke(b"goes on") == b"goes on"
-
-
-def handles() -> Any:
-    return pycape.counters()["handles"]
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 1 << 20])

@@ -11,6 +11,7 @@ from typing import Any, Callable
 import pytest
 
 import pycape
+from conftest import handles
 from pycape import Cape, LocalEnclave
 
 PATIENCE = 1.0  # seconds: ten times what is promised
@@ -34,10 +35,6 @@ def interrupted(call: Callable[[], Any]) -> float:
         key.join()
 
 
-def operations() -> int:
-    return int(pycape.counters()["handles"]["operations"])
-
-
 @pytest.mark.parametrize("fault", ["silent_handshake", "silent_start"])
 @pytest.mark.parametrize(
     "call",
@@ -48,17 +45,17 @@ def test_ctrl_c_ends_a_connect(
     enclave: LocalEnclave, call: Callable[[Cape], Any], fault: str
 ) -> None:
     enclave.set_faults(fault)
-    before = pycape.counters()["handles"]
+    before = handles()
     assert interrupted(lambda: call(Cape(enclave=enclave))) < PATIENCE
-    assert pycape.counters()["handles"] == before
+    assert handles() == before
 
 
 def test_ctrl_c_ends_an_invoke_and_cancels_it(enclave: LocalEnclave) -> None:
     with Cape(enclave=enclave) as cape:
         cape.connect("local/mischief")
-        before = operations()
+        before = handles()
         assert interrupted(lambda: cape.invoke(b"sleep 20")) < PATIENCE
-        assert operations() == before
+        assert handles() == before
         cape.connect("local/mischief")
         assert cape.invoke(b"next") == b"next"
 
