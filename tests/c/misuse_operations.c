@@ -442,7 +442,7 @@ static void lost_connections(void)
     cape_handle kept = conn, lost = local_session(&local, "echo");
     conn = lost;
     local_faults(&local, "[\"no_reply\"]");
-    cape_handle late = start("late", 100, 0);
+    cape_handle late = start("late", 1000, 0);
     expect_failure(late, CAPE_E_TIMEOUT, "timeout.outcome_unknown");
     cape_handle first = start("first", 0, 0), second = start("second", 0, 0);
     EXPECT(cape_close(lost, &err), CAPE_OK, "", &err);
