@@ -5,6 +5,7 @@ package readme
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -28,18 +29,22 @@ func top(t *testing.T) string {
 	return path
 }
 
-// example returns the only code block of a language in the README.
-func example(t *testing.T, language string) string {
+// shown says how many code blocks of each language the README has: the first shows one call, the
+// second many at once.
+var shown = map[string]int{"python": 2, "js": 2, "c": 2, "go": 1, "cpp": 1, "json": 1}
+
+// example returns a code block of a language in the README, of which 0 is the first.
+func example(t *testing.T, language string, number int) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?ms)^```"+regexp.QuoteMeta(language)+"\n(.*?)^```$").FindAllSubmatch(text, -1)
-	if len(blocks) != 1 {
-		t.Fatalf("the README has %d blocks of %s, not one", len(blocks), language)
+	if len(blocks) != shown[language] {
+		t.Fatalf("the README has %d blocks of %s, not %d", len(blocks), language, shown[language])
 	}
-	return string(blocks[0][1])
+	return string(blocks[number][1])
 }
 
 // options starts an enclave with the echo function, and returns what connects to it.
@@ -115,20 +120,24 @@ func want(t *testing.T, got, wanted string) {
 	}
 }
 
-func TestPythonExample(t *testing.T) {
+func TestPythonExamples(t *testing.T) {
 	t.Parallel()
-	want(t, run(t, root, top(t)+"/build/venv/bin/python", write(t, "example.py", example(t, "python"))), "5.0\n")
+	python := top(t) + "/build/venv/bin/python"
+	want(t, run(t, root, python, write(t, "one.py", example(t, "python", 0))), "5.0\n")
+	want(t, run(t, root, python, write(t, "many.py", example(t, "python", 1))), "1000\n")
 }
 
-func TestNodeExample(t *testing.T) {
+func TestNodeExamples(t *testing.T) {
 	t.Parallel()
-	// Beside the package's own modules, so that its name is found as in a program that depends on it.
-	file := filepath.Join(top(t), "bindings/node/examples/.readme.mjs")
-	if err := os.WriteFile(file, []byte(example(t, "js")), 0o600); err != nil {
-		t.Fatal(err)
+	for number, prints := range []string{"5\n", "1000\n"} {
+		// Beside the package's own modules, so that its name is found as in a program that depends on it.
+		file := filepath.Join(top(t), "bindings/node/examples", fmt.Sprintf(".readme%d.mjs", number))
+		if err := os.WriteFile(file, []byte(example(t, "js", number)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Remove(file) })
+		want(t, run(t, root, "node", file), prints)
 	}
-	t.Cleanup(func() { _ = os.Remove(file) })
-	want(t, run(t, root, "node", file), "5\n")
 }
 
 func TestGoExample(t *testing.T) {
@@ -139,32 +148,34 @@ func TestGoExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte(example(t, "go")), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte(example(t, "go", 0)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want(t, run(t, folder, "go", "run", "main.go", options(t)), "hello\n")
 }
 
-func TestCExample(t *testing.T) {
+func TestCExamples(t *testing.T) {
 	t.Parallel()
-	program := filepath.Join(t.TempDir(), "example")
-	run(t, root, compiler("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-Iinclude",
-		write(t, "example.c", example(t, "c")), "-Lbuild", "-lcape", "-Wl,-rpath,"+top(t)+"/build", "-o", program)
-	want(t, run(t, root, program, options(t)), "hello\n")
+	for number, prints := range []string{"hello\n", "1000\n"} {
+		program := filepath.Join(t.TempDir(), "example")
+		run(t, root, compiler("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-Iinclude",
+			write(t, "example.c", example(t, "c", number)), "-Lbuild", "-lcape", "-Wl,-rpath,"+top(t)+"/build", "-o", program)
+		want(t, run(t, root, program, options(t)), prints)
+	}
 }
 
 func TestCPlusPlusExample(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "example")
 	run(t, root, compiler("CXX", "c++"), "-std=c++17", "-Wall", "-Wextra", "-Werror", "-Iinclude",
-		write(t, "example.cpp", example(t, "cpp")), "-Lbuild", "-lcape", "-Wl,-rpath,"+top(t)+"/build", "-o", program)
+		write(t, "example.cpp", example(t, "cpp", 0)), "-Lbuild", "-lcape", "-Wl,-rpath,"+top(t)+"/build", "-o", program)
 	want(t, run(t, root, program, options(t)), "hello\n")
 }
 
 func TestOptionsExampleIsReadAsOptions(t *testing.T) {
 	t.Parallel()
 	var parsed map[string]any
-	if err := json.Unmarshal([]byte(example(t, "json")), &parsed); err != nil {
+	if err := json.Unmarshal([]byte(example(t, "json", 0)), &parsed); err != nil {
 		t.Error(err)
 	}
 }
@@ -172,7 +183,7 @@ func TestOptionsExampleIsReadAsOptions(t *testing.T) {
 func TestExamplesAreTenLinesAtMost(t *testing.T) {
 	t.Parallel()
 	for _, language := range []string{"python", "js", "go", "c", "cpp"} {
-		code := example(t, language)
+		code := example(t, language, 0)
 		if _, body, found := strings.Cut(code, "main("); found {
 			body = body[strings.Index(body, "{\n")+2:]
 			code, _, _ = strings.Cut(body, "\n}")
