@@ -11,6 +11,7 @@ VERSION := $(shell awk '/^\#define CAPE_VERSION_(MAJOR|MINOR|PATCH) /{printf "%s
 MAJOR   := $(word 1,$(subst ., ,$(VERSION)))
 VENV    := build/venv
 NODE    := bindings/node
+FFI_NAPI := tests/ffi-napi
 
 # The library shows exactly the functions of cape.h. pthread_getattr_np is wrapped because the Go
 # runtime asks it on calls from foreign stacks, and it reads /proc/self/maps each time.
@@ -130,8 +131,18 @@ test-go: build bindings build/demo-c build/demo-cpp build/demo-go
 test-python: build bindings
 	$(VENV)/bin/python -m pytest -q bindings/python/tests
 
-test-node: build bindings
+test-node: build bindings $(FFI_NAPI)/node_modules/.ready
 	cd $(NODE) && $(NPM) test --silent
+	cd $(FFI_NAPI) && $(NPM) test --silent
+
+# It compiles what it installs, with the headers that lie beside Node if they are there. Where that
+# cannot be, the test is skipped and says what it needs.
+$(FFI_NAPI)/node_modules/.ready: $(FFI_NAPI)/package.json $(FFI_NAPI)/package-lock.json
+	@mkdir -p build
+	@cd $(FFI_NAPI) && prefix="$$(node -p 'path.resolve(process.execPath, "../..")')" && \
+		if test -e "$$prefix/include/node/node.h"; then export npm_config_nodedir="$${npm_config_nodedir-$$prefix}"; fi && \
+		if $(NPM) ci --no-fund --no-audit --foreground-scripts >"$(CURDIR)/build/ffi-napi.log" 2>&1; then touch node_modules/.ready; \
+		else echo "ffi-napi could not be installed, build/ffi-napi.log says why"; fi
 
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -188,7 +199,7 @@ soak-valgrind: build bindings
 	$(SOAK_PROGRAMS) '^TestValgrind'
 
 clean: ## remove what was built
-	rm -rf build $(NODE)/dist $(NODE)/node_modules bindings/python/build bindings/python/*.egg-info \
+	rm -rf build $(NODE)/dist $(NODE)/node_modules $(FFI_NAPI)/node_modules bindings/python/build bindings/python/*.egg-info \
 		bindings/python/.hypothesis bindings/python/.pytest_cache bindings/python/.mypy_cache
 
 always:
