@@ -104,6 +104,10 @@ func TestAProgramFindsItByPkgConfig(t *testing.T) {
 			if got, err := query("--validate", "cape"); err != nil || got != "" {
 				t.Errorf("%v: %s", err, got)
 			}
+			moved, err := attempt(".", settings[0], "pkg-config", "--define-variable=prefix=/moved", "--cflags", "--libs", "cape")
+			if want := "-I/moved/include -L/moved" + strings.TrimPrefix(p.libdir, p.prefix) + " -lcape"; err != nil || strings.TrimSpace(moved) != want {
+				t.Errorf("moved, its flags are %q (%v), want %q", moved, err, want)
+			}
 			folder := t.TempDir()
 			programs(t, folder)
 			for _, line := range lines {
