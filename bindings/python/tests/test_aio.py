@@ -280,6 +280,29 @@ def test_an_operation_that_ends_as_its_task_is_cancelled_leaves_nothing(
     assert handles()["operations"] == 0
 
 
+def test_an_end_that_is_told_after_the_cancellation_is_no_fault(
+    enclave: LocalEnclave, run: Run
+) -> None:
+    async def main() -> None:
+        faults: list[Any] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: faults.append(context))
+        async with pycape.aio.Cape(enclave=enclave) as cape:
+            await cape.connect("local/echo")
+            received = pycape.counters()["bytes_received"]
+            task = asyncio.ensure_future(cape.invoke(b"x" * 30))
+            await asyncio.sleep(0)
+            loop.call_soon(task.cancel)  # before the loop looks at its descriptors again
+            assert settles(lambda: pycape.counters()["bytes_received"] > received, True)
+            time.sleep(0.05)
+            await asyncio.wait([task])
+            assert task.cancelled()
+            assert await cape.invoke(b"next") == b"next"
+        assert faults == []
+
+    run(main)
+
+
 def test_close_ends_the_calls_and_the_connects_under_way(enclave: LocalEnclave, run: Run) -> None:
     async def main() -> None:
         cape = pycape.aio.Cape(enclave=enclave)
