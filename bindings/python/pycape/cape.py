@@ -44,7 +44,8 @@ class Cape(Client):
     :param policy: which enclaves are accepted: "any", a dict such as ``{"pcrs": {"0": ["hex"]}}``,
         or the path of a JSON file with one. None accepts any, and warns, unless the function
         reference has a hash.
-    :param timeout: seconds for connecting, and for each call; 30 by default.
+    :param timeout: seconds for connecting, and for each call; 30 by default. A single call has
+        none of its own: the keywords of :meth:`invoke` are the function's.
     :param insecure_ws: permit ``ws://`` to another machine. Results can then be read and forged
         on the way.
     :param proxy: ``http://host:port`` of a proxy for CONNECT. The environment is not read.
@@ -57,7 +58,8 @@ class Cape(Client):
     :raises TypeError: an argument has the wrong type.
 
     No library is loaded before the first connect. Ctrl-C ends a call that waits, within 100 ms,
-    and cancels what it waits for. :class:`pycape.aio.Cape` is for programs that use asyncio.
+    and cancels what it waits for; a function that was called may run on. For programs that use
+    asyncio there is :class:`pycape.aio.Cape`.
     """
 
     def connect(
