@@ -76,13 +76,17 @@ func (s *session) digest(data []byte) (result func() []byte) {
 		sum = sha256.Sum256(data)
 		return func() []byte { return sum[:] }
 	}
-	done := make(chan struct{})
+	done, made := make(chan struct{}), false
 	transport.Spawn(func() {
 		defer close(done)
 		sum = sha256.Sum256(data)
+		made = true
 	}, s.enclave.panicked)
 	return func() []byte {
 		<-done
+		if !made {
+			panic("no digest was made") // which ends the session: better than a reply with a wrong one
+		}
 		return sum[:]
 	}
 }
