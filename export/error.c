@@ -29,6 +29,7 @@ int32_t cape_shim_enter(cape_error *err)
                                 "this process was forked from one that had loaded libcape: "
                                 "load it in the child alone, or start the child with exec");
     }
+    cape_shim_signals();
     return CAPE_OK;
 }
 

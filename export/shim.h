@@ -34,6 +34,11 @@ int32_t cape_shim_input(cape_error *err, const void *pointer, size_t len, const 
  * C.malloc would end the process. An empty copy is {NULL, 0}. */
 int cape_shim_copy(cape_buf *into, const void *bytes, size_t len);
 
+/* Sets SA_ONSTACK on the signal handlers of the host that lack it. Looks once in a few milliseconds
+ * at most, for it asks the kernel of each signal: a handler is safe from the first call on that
+ * comes so much later than the last. */
+void cape_shim_signals(void);
+
 /* True in a child of the process that loaded the library, however it was forked. */
 int cape_shim_forked(void);
 

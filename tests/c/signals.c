@@ -3,11 +3,7 @@
  *
  *     signals PYTHON FUNCTIONS LIBRARY CASE
  *
- * The cases that end the process by a signal say so below. There is none for a handler that is set
- * after load without SA_ONSTACK, since nothing can be done about it: while Go code runs, such a
- * handler is called on the small stack of that code and writes over what lies below. 400 signals
- * in this test were enough to end the process with an error of the Go runtime. Of handlers that
- * it finds at load, the runtime sets SA_ONSTACK itself. */
+ * The cases that end the process by a signal say so below. */
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -105,9 +101,14 @@ static int interrupts;
 static volatile int busy = 1;
 static pthread_t caller;
 
+/* As much of a stack as a handler may use that prints something. */
 static void on_interrupt(int signal, siginfo_t *info, void *context)
 {
+    volatile char deep[16384];
     (void)signal, (void)info, (void)context;
+    for (size_t i = 0; i < sizeof deep; i += 256) {
+        deep[i] = 1;
+    }
     __atomic_add_fetch(&interrupts, 1, __ATOMIC_RELAXED);
 }
 
@@ -139,6 +140,9 @@ static void interrupted(int before_load, int flags)
     start();
     if (!before_load) {
         set_handler(SIGINT, on_interrupt, flags);
+        /* A handler without SA_ONSTACK is safe from the first call on that is a few ms later. */
+        pause_for(50000000);
+        CHECK(echoes(conn, 10, 1), "echo");
     }
     caller = pthread_self();
     CHECK(pthread_create(&thread, NULL, interrupt, NULL) == 0, "no thread");
@@ -200,6 +204,8 @@ int main(int argc, char **argv)
         interrupted(0, SA_ONSTACK);
     } else if (strcmp(name, "interrupt, handler without a stack before load") == 0) {
         interrupted(1, 0);
+    } else if (strcmp(name, "interrupt, handler without a stack after load") == 0) {
+        interrupted(0, 0);
     } else if (strcmp(name, "interrupt, no handler") == 0) { /* SIGINT */
         ended();
     } else {

@@ -45,6 +45,7 @@ func TestSignalHandlersOfTheHostGoOnWorking(t *testing.T) {
 		"interrupt, handler before load":                 none,
 		"interrupt, handler after load":                  none,
 		"interrupt, handler without a stack before load": none,
+		"interrupt, handler without a stack after load":  none,
 		"interrupt, no handler":                          syscall.SIGINT,
 	} {
 		t.Run(name, func(t *testing.T) {
