@@ -64,7 +64,7 @@ def test_a_connection_goes_on_after_ctrl_c(enclave: LocalEnclave) -> None:
     """The reply that nobody wants any more is not taken for another's."""
     with Cape(enclave=enclave) as cape:
         cape.connect("local/mischief")
-        interrupted(lambda: cape.invoke(b"sleep 0.8"))
+        interrupted(lambda: cape.invoke(b"sleep 1.5"))
         assert cape.invoke(b"next") == b"next"
 
 
