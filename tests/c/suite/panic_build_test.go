@@ -258,7 +258,16 @@ const hook = `package main
 
 import "C"
 
-import "github.com/libcape/libcape/tests/c/sabotage"
+import (
+	"time"
+
+	"github.com/libcape/libcape/tests/c/sabotage"
+)
+
+//export cape_test_stall
+func cape_test_stall(place *C.char, milliseconds C.int) {
+	sabotage.Stall(C.GoString(place), time.Duration(milliseconds)*time.Millisecond)
+}
 
 //export cape_test_panic
 func cape_test_panic(place *C.char, nth C.int) C.int {
@@ -294,7 +303,7 @@ func (s *sabotaged) build(folder string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	script := s.write(folder, "map", strings.Replace(string(symbols), "cape_close;", "cape_close; cape_test_panic;", 1))
+	script := s.write(folder, "map", strings.Replace(string(symbols), "cape_close;", "cape_close; cape_test_panic; cape_test_stall;", 1))
 	buildLibrary(s.t, filepath.Join(folder, "libcape.so"), script, nil, "-overlay="+s.write(folder, "overlay.json", string(overlay)))
 }
 
