@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,14 +11,14 @@ type group struct {
 	title  string
 	weight float64 // of the time that is left
 	steps  []step  // one round
-	seal   *row    // of the same size; nil where nothing is sealed
-	open   *row
 }
 
 // step is one row's part of a round.
 type step struct {
 	row *row
-	raw *row // measured right before, for the ratio; nil: nothing
+	// base is what the row is compared with, measured right before it, each time: the raw echo
+	// first, then the others of which the sum is made. Empty: nothing.
+	base []*row
 	// every is in which rounds the step is taken: 1 in each, 2 in every other.
 	every int
 	toRaw []float64
@@ -48,10 +49,10 @@ func (b *benchmark) calls() *group {
 	g := &group{title: "one call into the library", weight: 0.2}
 	for _, language := range []string{inC, inPython, inNode} {
 		for _, operation := range []string{"call", "enter"} {
-			g.add(b.row(language, language, operation, 0, 1), nil, 1)
+			g.add(b.row(language, language, operation, 0, 1), 1)
 		}
 	}
-	g.add(b.row(inPython, inPython, "libc", 0, 1), nil, 1)
+	g.add(b.row(inPython, inPython, "libc", 0, 1), 1)
 	return g
 }
 
@@ -60,7 +61,7 @@ func (b *benchmark) connects() *group {
 	g := &group{title: "connect", weight: 0.6}
 	dial := b.row(rawEcho, "raw dial", "connect", 0, 1)
 	for _, language := range languages {
-		g.add(b.row(language, language, "connect", 0, 1), dial, 1)
+		g.add(b.row(language, language, "connect", 0, 1), 1, dial)
 	}
 	return g
 }
@@ -68,51 +69,45 @@ func (b *benchmark) connects() *group {
 // invokes is one size, with one caller and with many calls in flight.
 func (b *benchmark) invokes(size int) *group {
 	g := &group{title: "invoke, " + sizeText(size), weight: 1}
-	g.seal = b.row(rawEcho, "one HPKE seal", "seal", size, 1)
-	g.open = b.row(rawEcho, "one HPKE open", "open", size, 1)
-	g.add(g.seal, nil, 1)
-	g.add(g.open, nil, 1)
+	seal := b.row(rawEcho, "one HPKE seal", "seal", size, 1)
+	open := b.row(rawEcho, "one HPKE open", "open", size, 1)
+	one := b.row(rawEcho, rawEcho, "invoke", size, 1)
+	for _, language := range languages {
+		g.add(b.row(language, language, "invoke", size, 1), 1, one, seal, open)
+	}
+	if size <= 64 {
+		g.add(b.row(toPython, toPython, "invoke", size, 1), 1, one, seal, open)
+	}
+	g.add(b.row(rawEcho, "raw echo, sealed and opened", "sealed", size, 1), 1, one, seal, open)
+
 	every := 1
 	if size >= 1<<20 {
 		every = 2 // rounds are long
 	}
-	for _, many := range []int{1, min(inFlight, max(2, inFlightBytes/size))} {
-		echo := b.row(rawEcho, rawEcho, "invoke", size, many)
-		for _, language := range languages {
-			g.add(b.row(language, language, "invoke", size, many), echo, every)
-		}
-		if many > 1 {
-			tasks := b.row(inPython, inAsyncio, "invoke", size, many)
-			tasks.command = "asyncio"
-			g.add(tasks, echo, every)
-		}
-		if many == 1 {
-			g.add(b.row(rawEcho, "raw echo, sealed and opened", "sealed", size, 1), echo, 1)
-		}
-		if many == 1 && size <= 64 {
-			g.add(b.row(toPython, toPython, "invoke", size, 1), echo, 1)
-		}
-		if many == 1 {
-			for i := range g.steps {
-				g.steps[i].every = 1
-			}
-		}
+	flying := min(inFlight, max(2, inFlightBytes/size))
+	many := b.row(rawEcho, rawEcho, "invoke", size, flying)
+	for _, language := range languages {
+		g.add(b.row(language, language, "invoke", size, flying), every, many, seal, open)
 	}
+	tasks := b.row(inPython, inAsyncio, "invoke", size, flying)
+	tasks.command = "asyncio"
+	g.add(tasks, every, many, seal, open)
 	return g
 }
 
-func (g *group) add(r, raw *row, every int) {
-	g.steps = append(g.steps, step{row: r, raw: raw, every: every})
+func (g *group) add(r *row, every int, base ...*row) {
+	g.steps = append(g.steps, step{row: r, base: base, every: every})
 }
 
-// rows are those of the group, the raw one above those that are compared with it.
+// rows are those of the group, each above those that are compared with it.
 func (g *group) rows() []*row {
 	var all []*row
-	for i, s := range g.steps {
-		if s.raw != nil && (i == 0 || g.steps[i-1].raw != s.raw) {
-			all = append(all, s.raw)
+	for _, s := range g.steps {
+		for _, r := range append(slices.Clone(s.base), s.row) {
+			if !slices.Contains(all, r) {
+				all = append(all, r)
+			}
 		}
-		all = append(all, s.row)
 	}
 	return all
 }
@@ -120,13 +115,11 @@ func (g *group) rows() []*row {
 // measure runs rounds for about as long as is given, and at least minimum.
 func (g *group) measure(share time.Duration, minimum int) error {
 	deadline := time.Now().Add(share)
-	batches := len(g.steps)
+	batches := 0
 	for _, s := range g.steps {
-		if s.raw != nil {
-			batches++
-		}
+		batches += 1 + len(s.base)
 	}
-	batch := min(max(share/time.Duration(8*batches), 50*time.Microsecond), 25*time.Millisecond)
+	batch := min(max(share/time.Duration(8*batches), 50*time.Microsecond), 20*time.Millisecond)
 	for _, r := range g.rows() {
 		if err := r.calibrate(batch); err != nil {
 			return err
@@ -154,20 +147,21 @@ func (g *group) round(number int) error {
 			s.row.skip()
 			continue
 		}
-		if s.raw != nil {
-			if err := s.raw.measure(); err != nil {
+		sum := 0.0
+		for _, r := range s.base {
+			if err := r.measure(); err != nil {
 				return err
 			}
+			sum += r.latest()
 		}
 		if err := s.row.measure(); err != nil {
 			return err
 		}
-		if s.raw == nil {
-			continue
+		if len(s.base) > 0 {
+			s.toRaw = append(s.toRaw, s.row.latest()/s.base[0].latest())
 		}
-		s.toRaw = append(s.toRaw, s.row.latest()/s.raw.latest())
-		if g.seal != nil {
-			s.toSum = append(s.toSum, s.row.latest()/(s.raw.latest()+g.seal.latest()+g.open.latest()))
+		if len(s.base) > 1 {
+			s.toSum = append(s.toSum, s.row.latest()/sum)
 		}
 	}
 	return nil
@@ -175,7 +169,7 @@ func (g *group) round(number int) error {
 
 // measure goes through all groups, each with its share of the time that is left.
 func (b *benchmark) measure() (*results, error) {
-	groups := b.groups()
+	groups, before := b.groups(), load()
 	end, weights := time.Now().Add(b.settings.duration), 0.0
 	for _, g := range groups {
 		weights += g.weight
@@ -189,7 +183,7 @@ func (b *benchmark) measure() (*results, error) {
 			return nil, err
 		}
 	}
-	return conclude(groups), nil
+	return conclude(groups, before), nil
 }
 
 func sizeText(size int) string {

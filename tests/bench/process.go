@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long any one answer of a child may take.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 // process is a child that answers each line with a line.
 type process struct {
@@ -57,8 +57,10 @@ func launch(name string, variables []string, first any, command ...string) (*pro
 // read takes one line of JSON from the child.
 func (p *process) read(into any) error {
 	late := time.AfterFunc(patience, func() { _ = p.command.Process.Kill() })
-	defer late.Stop()
 	line, err := p.output.ReadBytes('\n')
+	if !late.Stop() {
+		return fmt.Errorf("%s gave no answer for %v, and was ended", p.name, patience)
+	}
 	if err != nil {
 		return fmt.Errorf("%s ended: %w", p.name, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -13,13 +14,16 @@ type results struct {
 	Go         string `json:"go"`
 	Platform   string `json:"platform"`
 	Processors int    `json:"processors"`
-	Rows       []*row `json:"rows"`
+	// Load is how many processes wanted to run just before, on average over a minute. What others
+	// do on the machine wanders into the results.
+	Load float64 `json:"load_before"`
+	Rows []*row  `json:"rows"`
 
 	groups []*group
 }
 
-func conclude(groups []*group) *results {
-	r := &results{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.NumCPU(), groups: groups}
+func conclude(groups []*group, load float64) *results {
+	r := &results{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.NumCPU(), Load: load, groups: groups}
 	for _, g := range groups {
 		r.Rows = append(r.Rows, g.rows()...)
 	}
@@ -31,8 +35,19 @@ const legend = `
 All over wss on loopback, TLS 1.3; server and clients share %d processors. Medians over rounds of
 batches that alternate. raw: the echo of a websocket, or dialling it. sum: raw, one HPKE seal and
 one HPKE open. speedup: over one caller who waits. cpu: of the client's process, and of the
-server's, for one call.
+server's, for one call. Before the start, %.1f other processes wanted to run.
 `
+
+// load is 0 where the system does not tell.
+func load() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	var average float64
+	_, _ = fmt.Sscan(string(text), &average)
+	return average
+}
 
 func (r *results) print(output io.Writer) {
 	for _, g := range r.groups {
@@ -55,7 +70,7 @@ func (r *results) print(output io.Writer) {
 		}
 		_ = table.Flush()
 	}
-	fmt.Fprintf(output, legend, r.Processors)
+	fmt.Fprintf(output, legend, r.Processors, r.Load)
 }
 
 func (r *row) label() string {
