@@ -29,7 +29,7 @@ void cape_test_stall(const char *place, int milliseconds);
 
 enum {
     TIMEOUT = 3000,       /* ms that a call may take, by its options */
-    SOON = 200,           /* ms, for a call that is to end by its deadline */
+    SOON = 100,           /* ms, for a call that is to end by its deadline */
     IN_TIME = 30,         /* s that no call may exceed: ten times TIMEOUT */
     LARGE = (4 << 20) + 1 /* bytes; such an input is sealed on another goroutine */
 };
