@@ -74,24 +74,26 @@ export function forget(operation: number): void {
 function drain(): void {
   const began = performance.now();
   do {
-    while (next < taken) {
-      if (performance.now() - began > TURN) {
-        setImmediate(drain);
+    if (next === taken) {
+      const result = status("cape_queue_take", queue?.[0] ?? 0n, operations, BATCH, count);
+      if (result !== 0) {
+        lost(failure(result));
         return;
       }
+      taken = Number(count[0]);
+      next = 0;
+    }
+    while (next < taken) {
       const operation = Number(operations[next++]);
       const ended = pending.get(operation);
       forget(operation);
       ended?.();
+      if (performance.now() - began > TURN) {
+        setImmediate(drain);
+        return;
+      }
     }
-    const result = status("cape_queue_take", queue?.[0] ?? 0n, operations, BATCH, count);
-    if (result !== 0) {
-      lost(failure(result));
-      return;
-    }
-    taken = Number(count[0]);
-    next = 0;
-  } while (taken > 0);
+  } while (taken === BATCH);
 }
 
 /** Nobody will be told by this queue any more. The next operation opens another. */
