@@ -5,11 +5,12 @@
 #include "wiretap.h"
 
 /* Fewer where a call takes a hundred times as long. */
-#ifndef UNREAD_OPERATIONS
+#ifndef OPERATIONS_IN_FLIGHT
+#define OPERATIONS_IN_FLIGHT 1000
 #define UNREAD_OPERATIONS 100000
 #endif
 
-enum { IN_FLIGHT = 1000, UNREAD = UNREAD_OPERATIONS };
+enum { IN_FLIGHT = OPERATIONS_IN_FLIGHT, UNREAD = UNREAD_OPERATIONS };
 
 static struct local local;
 static cape_error err = CAPE_ERROR_INIT; /* of the main thread */

@@ -22,7 +22,7 @@ func TestValgrindFindsNothing(t *testing.T) {
 		// Goroutines are stopped at calls only. A signal would stop them anywhere, and save their
 		// registers where memcheck does not expect a stack.
 		environment: []string{"GODEBUG=asyncpreemptoff=1"},
-		compile:     []string{"-DLARGEST_PAYLOAD=(4<<20)", "-DUNREAD_OPERATIONS=2000", "-g"},
+		compile:     []string{"-DLARGEST_PAYLOAD=(4<<20)", "-DOPERATIONS_IN_FLIGHT=64", "-DUNREAD_OPERATIONS=1000", "-g"},
 		except: leftOut(everywhere, mallocs, map[string]string{
 			"tests/c/sigpipe.c": "is several hundred TLS handshakes, each of which takes memcheck a tenth of a second",
 			"tests/c/fork.c":    "forks thousands of times, and memcheck is copied each time",
