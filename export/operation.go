@@ -119,10 +119,14 @@ func (o *operation) outcome(buffer []byte, place bool) (conn uint64, length int,
 			return 0, size, tooSmall(size, len(buffer))
 		}
 		o.end()
-		if err == nil {
-			conn, err = handles.add(connection, session)
+		if err != nil {
+			return 0, copy(buffer, report), err
 		}
-		return conn, copy(buffer, report), err
+		if conn, err = handles.add(connection, session); err != nil {
+			_ = session.Close()
+			return 0, 0, err
+		}
+		return conn, copy(buffer, report), nil
 	}
 	return 0, 0, unknown()
 }

@@ -30,10 +30,12 @@
  *   Waiting    Every call ends by its deadline: "timeout_ms" of the options, 30 s by default.
  *              cape_connect and cape_invoke wait; cape_connect_start and cape_invoke_start give
  *              an operation instead, which goes on by itself and can be cancelled.
- *   Streams    The library never writes to standard output or standard error, installs no
- *              signal handlers of its own beside those of the Go runtime, and never exits. The one
- *              exception is a fault that Go cannot survive, such as running out of memory, which
- *              ends the process with its reason on standard error.
+ *   Streams    The library never writes to standard output or standard error, and never exits. The
+ *              one exception is a fault that Go cannot survive, such as running out of memory,
+ *              which ends the process with its reason on standard error.
+ *   Signals    There are no handlers but those of the Go runtime, which pass on what is not theirs.
+ *              A handler of the host has to run on a signal stack (SA_ONSTACK): the library sets
+ *              that flag on handlers without it, when it is loaded and again during calls.
  */
 #ifndef CAPE_H
 #define CAPE_H
