@@ -4,6 +4,7 @@ package readme
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 const root = "../.."
@@ -93,7 +95,9 @@ func options(t *testing.T) string {
 // run runs a command in a folder and returns what it prints.
 func run(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
-	command := exec.Command(name, args...)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = folder
 	var errors strings.Builder
 	command.Stderr = &errors
