@@ -15,8 +15,12 @@ export type Ended = (lost?: CapeError) => void;
 
 /** How many operations are taken at once. */
 const BATCH = 256;
-/** After this many milliseconds of taking results, timers and files have their turn. */
+/**
+ * After this many milliseconds of taking results, or this many results, timers and files have
+ * their turn. What the program does with results, such as starting calls, comes on top.
+ */
 const TURN = 4;
+const SHARE = 16;
 
 const pending = new Map<number, Ended>();
 let queue: Place | undefined;
@@ -73,6 +77,7 @@ export function forget(operation: number): void {
 /** Hands over what has ended. The descriptor stays readable while the library has more. */
 function drain(): void {
   const began = performance.now();
+  let handed = 0;
   do {
     if (next === taken) {
       const result = status("cape_queue_take", queue?.[0] ?? 0n, operations, BATCH, count);
@@ -88,7 +93,7 @@ function drain(): void {
       const ended = pending.get(operation);
       forget(operation);
       ended?.();
-      if (performance.now() - began > TURN) {
+      if (++handed === SHARE || performance.now() - began > TURN) {
         setImmediate(drain);
         return;
       }
