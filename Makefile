@@ -28,7 +28,7 @@ BINDIR     ?= $(PREFIX)/bin
 DATADIR    ?= $(PREFIX)/share
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node bench soak soak-load fuzz soak soak-sanitizers soak-race soak-pointers soak-valgrind clean always
+.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node bench fuzz soak soak-load soak-sanitizers soak-race soak-pointers soak-valgrind clean always
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
