@@ -1,3 +1,4 @@
+import { onAbort } from "./aborting.js";
 import { type CallOptions, callOptions, DEFAULT_TIMEOUT, isTimeout } from "./call_options.js";
 import { Connection } from "./connection.js";
 import { LocalEnclave } from "./enclave.js";
@@ -90,15 +91,14 @@ export class Cape {
       throw neverSent(signal);
     }
     const attempt = (this.#connecting = new AbortController());
-    const cancel = (): void => attempt.abort(neverSent(signal as AbortSignal));
-    signal?.addEventListener("abort", cancel);
+    const ignoreSignal = signal && onAbort(signal, () => attempt.abort(neverSent(signal)));
     const givenUp = new Promise<never>((_, reject) => {
       attempt.signal.addEventListener("abort", () => reject(attempt.signal.reason));
     });
     try {
       await Promise.race([this.#open(reference, timeout, attempt.signal), givenUp]);
     } finally {
-      signal?.removeEventListener("abort", cancel);
+      ignoreSignal?.();
     }
   }
 

@@ -1,3 +1,4 @@
+import { onAbort } from "./aborting.js";
 import { completionQueue, forget, track } from "./completions.js";
 import { Code } from "./errors.js";
 import { call, failure, status, wideNumbers } from "./ffi.js";
@@ -13,7 +14,7 @@ export class Operation {
   readonly #place: Place;
   readonly #connection: Place | null;
   readonly #signal: AbortSignal | undefined;
-  readonly #abort = (): void => void status("cape_op_cancel", this.#place[0]);
+  readonly #ignoreSignal: (() => void) | undefined;
   #reject!: (error: unknown) => void;
   #isOpen = true;
   /** The result of an invoke, or the report of a connect as JSON. It is memory of its own. */
@@ -34,7 +35,7 @@ export class Operation {
       vacate(this.#place);
       throw error;
     }
-    signal?.addEventListener("abort", this.#abort);
+    this.#ignoreSignal = signal && onAbort(signal, () => status("cape_op_cancel", this.#place[0]));
     this.outcome = new Promise((resolve, reject) => {
       this.#reject = reject;
       track(Number(this.#place[0]), (lost) => {
@@ -63,7 +64,7 @@ export class Operation {
 
   #ended(): void {
     this.#isOpen = false;
-    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#ignoreSignal?.();
   }
 
   /** Takes the outcome, which closes the operation; an error when there is none to take. */

@@ -45,6 +45,25 @@ describe("a call", { timeout: 60_000 }, () => {
     assert.equal(getEventListeners(controller.signal, "abort").length, 0);
   });
 
+  test("shares its signal with any number of others", async () => {
+    using cape = await connected();
+    enclave.setFaults("no_reply");
+    const warnings: Error[] = [];
+    const listener = (warning: Error): unknown => warnings.push(warning);
+    process.on("warning", listener);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const all = Promise.allSettled(Array.from({ length: 100 }, () => cape.invoke(input, { signal })));
+    await soon();
+    controller.abort();
+    for (const each of await all) {
+      assert.ok(each.status === "rejected" && each.reason instanceof CancelledError);
+    }
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+    process.off("warning", listener);
+    assert.deepEqual(warnings, []);
+  });
+
   test("is not sent when its signal was aborted before", async () => {
     using cape = await connected();
     const signal = AbortSignal.abort();
