@@ -8,7 +8,7 @@ import { type ConnectOpts, Socket, type SocketConstructorOpts } from "node:net";
 import { Code, type CapeError } from "./errors.js";
 import { errorFor } from "./failure.js";
 import { call, failure, status, wideNumbers } from "./ffi.js";
-import { close, type Place, reserve } from "./handles.js";
+import { close, type Place, reserve, vacate } from "./handles.js";
 
 /** Told once that an operation has ended; with an error where that cannot be known any more. */
 export type Ended = (lost?: CapeError) => void;
@@ -40,7 +40,12 @@ export function completionQueue(): bigint {
 function open(): Place {
   const place = reserve();
   const descriptor = new Int32Array(new ArrayBuffer(4));
-  call("cape_queue_open", place, descriptor);
+  try {
+    call("cape_queue_open", place, descriptor);
+  } catch (error) {
+    vacate(place);
+    throw error;
+  }
   const opened = new Socket({
     fd: descriptor[0] as number,
     readable: true,
