@@ -26,6 +26,7 @@ const (
 // the standard library.
 var mayImport = map[string][]string{
 	"core/attest":      {"github.com/fxamacker/cbor/v2", "github.com/cloudflare/circl/ecc/p384"},
+	"core/capekey":     {},
 	"core/hpke":        {"github.com/cloudflare/circl/hpke", "github.com/cloudflare/circl/kem"},
 	"core/serdio":      {"github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/msgpack/v5/msgpcode"},
 	"core/wire":        {"github.com/segmentio/asm/base64"},
@@ -162,7 +163,7 @@ func TestFilesStayShort(t *testing.T) {
 func TestNoSuiteIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, suite := range []string{
-		"core/attest/vectors_test.go", "core/enclave/fault_test.go", "core/hpke/hpke_test.go", "core/serdio/vectors_test.go",
+		"core/attest/vectors_test.go", "core/capekey/capekey_test.go", "core/enclave/fault_test.go", "core/hpke/hpke_test.go", "core/serdio/vectors_test.go",
 		"core/transport/transport_test.go", "core/wire/wire_test.go", "capelib/faults_test.go", "export/handle_test.go",
 		"tests/abi/abi_test.go", "tests/install/install_test.go", "tests/process/python_test.go", "tests/soak/soak_test.go",
 		"tests/bench/bench_test.go", "tests/ffi-napi/package.json", "tests/c/suite/suite_test.go", "tests/cli/cli_test.go", "tests/readme/readme_test.go",
