@@ -16,6 +16,11 @@ const (
 	settled        // has its outcome
 )
 
+// sealed is a request as it goes over the network, in its two pieces.
+type sealed struct {
+	encapsulated, ciphertext []byte
+}
+
 // Call is one request on its way to the function, begun by [Conn.Start]. Any goroutine may call
 // any of its methods at any time.
 type Call struct {
@@ -33,9 +38,9 @@ type Call struct {
 	err    *Error
 
 	// What follows is guarded by the session's lock.
-	sealed   []byte // nil until it is sealed, and when nobody needs it any more
-	written  int64  // bytes that have been sent; while the writer is at it, see session.progress
-	received int64  // bytes of the reply, once it is complete
+	sealed   *sealed // nil until it is sealed, and when nobody needs it any more
+	written  int64   // bytes that have been sent; while the writer is at it, see session.progress
+	received int64   // bytes of the reply, once it is complete
 }
 
 // Progress says how far a call is, in bytes of the sealed request and of its reply, which is

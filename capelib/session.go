@@ -80,7 +80,7 @@ func (s *session) seal(r *Call, input []byte) {
 		failure = nil
 		return
 	}
-	sealed, err := hpke.Seal(s.publicKey, input)
+	key, ciphertext, err := hpke.SealApart(s.publicKey, input)
 	if err != nil {
 		failure = NewError("key.unusable", "the input cannot be sealed to the enclave's key: "+err.Error())
 		return
@@ -89,8 +89,15 @@ func (s *session) seal(r *Call, input []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.state.Load() == queued {
-		r.sealed = sealed
+		r.sealed = &sealed{key, ciphertext}
 	}
+}
+
+// alone says that a call which was taken is the only one under way.
+func (s *session) alone(r *Call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue) == 1 && s.queue[0] == r && len(s.unanswered) == 0
 }
 
 // writeOwn sends the request of a caller who waits for its result anyway, if it is next and nobody
@@ -114,17 +121,17 @@ func (s *session) writeAll() {
 // the turn, which the caller took.
 func (s *session) drain(only *Call) {
 	defer s.turn.Unlock()
-	for r, sealed := s.next(only); r != nil; r, sealed = s.next(only) {
+	for r, request := s.next(only); r != nil; r, request = s.next(only) {
 		deadline := time.Now().Add(s.timeout)
 		if only != nil {
 			deadline = r.deadline
 		}
-		if err := s.socket.Write(transport.Binary, sealed, deadline); err != nil {
+		if err := s.socket.WritePieces(transport.Binary, deadline, request.encapsulated, request.ciphertext); err != nil {
 			s.fail(err)
 			return
 		}
 		s.wrote(r)
-		counters.bytesSent.Add(uint64(len(sealed)))
+		counters.bytesSent.Add(uint64(r.size))
 	}
 }
 
@@ -145,7 +152,7 @@ func (s *session) tellWriter() {
 // next hands the oldest request to the writer, and counts it as sent: from here on nobody can
 // know whether it runs. It is nil while that request is still being sealed, and where only is not
 // nil, unless it is that one, and short.
-func (s *session) next(only *Call) (*Call, []byte) {
+func (s *session) next(only *Call) (*Call, *sealed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.queue) > 0 {
@@ -153,17 +160,17 @@ func (s *session) next(only *Call) (*Call, []byte) {
 		if r.sealed == nil && r.state.Load() == queued {
 			break
 		}
-		if only != nil && (r != only || len(r.sealed) > shortRequest) {
+		if only != nil && (r != only || r.size > shortRequest) {
 			break
 		}
 		s.queue[0] = nil
 		s.queue = s.queue[1:]
 		if r.state.CompareAndSwap(queued, sent) {
-			sealed := r.sealed
+			request := r.sealed
 			r.sealed = nil
 			s.unanswered = append(s.unanswered, r)
 			s.writing, s.writeBegan = r, s.socket.Sent()
-			return r, sealed
+			return r, request
 		}
 	}
 	return nil, nil

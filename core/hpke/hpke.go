@@ -36,26 +36,35 @@ var (
 // Seal encrypts plaintext, of any length, to a raw X25519 public key of KeySize bytes. The
 // result is Overhead bytes longer than plaintext and shares no memory with it.
 func Seal(publicKey, plaintext []byte) ([]byte, error) {
+	encapsulated, ciphertext, err := SealApart(publicKey, plaintext)
+	if err != nil {
+		return nil, err
+	}
+	return append(encapsulated, ciphertext...), nil
+}
+
+// SealApart is Seal in two pieces, the encapsulated key and the ciphertext, which spares the copy
+// that joins them.
+func SealApart(publicKey, plaintext []byte) (encapsulated, ciphertext []byte, err error) {
 	if len(publicKey) != KeySize {
-		return nil, fmt.Errorf("a public key of %d bytes: X25519 keys have %d", len(publicKey), KeySize)
+		return nil, nil, fmt.Errorf("a public key of %d bytes: X25519 keys have %d", len(publicKey), KeySize)
 	}
 	recipient, err := scheme.UnmarshalBinaryPublicKey(publicKey)
 	if err != nil {
-		return nil, fmt.Errorf("the public key is not a point of X25519: %w", err)
+		return nil, nil, fmt.Errorf("the public key is not a point of X25519: %w", err)
 	}
 	sender, err := suite.NewSender(recipient, nil)
 	if err != nil {
-		return nil, fmt.Errorf("hpke sender: %w", err)
+		return nil, nil, fmt.Errorf("hpke sender: %w", err)
 	}
 	encapsulated, sealer, err := sender.Setup(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("the public key cannot be sealed to: %w", err)
+		return nil, nil, fmt.Errorf("the public key cannot be sealed to: %w", err)
 	}
-	ciphertext, err := sealer.Seal(plaintext, nil)
-	if err != nil {
-		return nil, fmt.Errorf("hpke seal: %w", err)
+	if ciphertext, err = sealer.Seal(plaintext, nil); err != nil {
+		return nil, nil, fmt.Errorf("hpke seal: %w", err)
 	}
-	return append(encapsulated, ciphertext...), nil
+	return encapsulated, ciphertext, nil
 }
 
 // PrivateKey is the enclave's half: it opens what was sealed to PublicKey.

@@ -79,8 +79,9 @@ func (c *Conn) ReadInto(buffer []byte) (Kind, []byte, error) {
 	data := buffer[:0]
 	for {
 		if len(data) == cap(data) {
-			// Messages are often as large as the one before; otherwise the room doubles.
-			data = slices.Grow(data, max(len(data), c.lastSize-len(data), firstRead))
+			// Messages are often as large as the one before, and one byte more shows the end;
+			// otherwise the room doubles.
+			data = slices.Grow(data, max(len(data), c.lastSize+1-len(data), firstRead))
 		}
 		n, err := reader.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
@@ -104,6 +105,11 @@ func (c *Conn) ReadInto(buffer []byte) (Kind, []byte, error) {
 // time waits without end. When the deadline passes with a message half sent, the connection is
 // of no more use. data is only read.
 func (c *Conn) Write(kind Kind, data []byte, deadline time.Time) error {
+	return c.WritePieces(kind, deadline, data)
+}
+
+// WritePieces is Write for one message in several pieces.
+func (c *Conn) WritePieces(kind Kind, deadline time.Time, message ...[]byte) error {
 	if err := c.lockWriting(deadline); err != nil {
 		return err
 	}
@@ -115,26 +121,28 @@ func (c *Conn) Write(kind Kind, data []byte, deadline time.Time) error {
 	if kind == Binary {
 		messageType = websocket.BinaryMessage
 	}
-	if err := c.writeFragments(messageType, data); err != nil {
+	if err := c.writeFragments(messageType, message); err != nil {
 		return c.writeError(err)
 	}
 	return nil
 }
 
-// writeFragments hands the message over in pieces. A server's WriteMessage would send it as one
-// frame, in the middle of which no ping can be answered.
-func (c *Conn) writeFragments(messageType int, data []byte) error {
+// writeFragments hands the message over a buffer at a time. A server's WriteMessage would send it
+// as one frame, in the middle of which no ping can be answered.
+func (c *Conn) writeFragments(messageType int, message [][]byte) error {
 	writer, err := c.socket.NextWriter(messageType)
 	if err != nil {
 		return err
 	}
-	for len(data) > 0 {
-		piece := data[:min(len(data), bufferSize)]
-		if _, err := writer.Write(piece); err != nil {
-			return err
+	for _, data := range message {
+		for len(data) > 0 {
+			piece := data[:min(len(data), bufferSize)]
+			if _, err := writer.Write(piece); err != nil {
+				return err
+			}
+			c.sent.Add(int64(len(piece)))
+			data = data[len(piece):]
 		}
-		c.sent.Add(int64(len(piece)))
-		data = data[len(piece):]
 	}
 	return writer.Close()
 }
