@@ -9,20 +9,22 @@ import (
 type claims struct {
 	publicKey []byte
 	checksum  []byte // SHA-256 of the function's zip
+	signer    []byte // public key of the checksums' signatures, PKCS#1 DER
 	nonce     []byte
 }
 
 // userData is the JSON in user_data. Both names of the checksum are sent: clients of different
-// age look for different ones.
+// age look for different ones. There is no key policy, so its checksum has no name at all.
 type userData struct {
 	FuncChecksum []byte `json:"func_checksum,omitempty"`
 	FuncHash     []byte `json:"func_hash,omitempty"`
+	Signer       []byte `json:"signature_verification_public_key,omitempty"`
 }
 
 // attest returns a signed document, with whatever faults are set.
 func (e *Enclave) attest(c claims) ([]byte, error) {
 	c = e.forgeClaims(c)
-	data, err := json.Marshal(userData{FuncChecksum: c.checksum, FuncHash: c.checksum})
+	data, err := json.Marshal(userData{FuncChecksum: c.checksum, FuncHash: c.checksum, Signer: c.signer})
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,9 @@ func TestDocumentsHaveTheFormThatEveryClientTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	encoded := base64.StdEncoding.EncodeToString(checksum)
-	if want := `{"func_checksum":"` + encoded + `","func_hash":"` + encoded + `"}`; string(p.UserData) != want {
+	want := regexp.MustCompile(`^{"func_checksum":"` + regexp.QuoteMeta(encoded) + `","func_hash":"` + regexp.QuoteMeta(encoded) +
+		`","signature_verification_public_key":"[A-Za-z0-9+/]+=*"}$`)
+	if !want.Match(p.UserData) {
 		t.Errorf("user_data is %s, want %s", p.UserData, want)
 	}
 }

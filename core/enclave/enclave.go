@@ -35,6 +35,7 @@ type Enclave struct {
 	info      Info
 	pcrs      map[int][]byte
 	module    *securityModule
+	results   func() (*resultSigner, error) // waits for it
 	functions []*function
 	python    *interpreter // nil where no function needs one
 	spawner   *spawner     // nil where no function needs one

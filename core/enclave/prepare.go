@@ -3,8 +3,6 @@ package enclave
 import (
 	"encoding/hex"
 	"errors"
-
-	"github.com/libcape/libcape/core/transport"
 )
 
 // prepare does all that comes before listening. What takes time is done side by side.
@@ -16,6 +14,7 @@ func (e *Enclave) prepare() error {
 	if folders && !workersSupported {
 		return fail("argument.functions", nil, "functions in folders need a Unix system: serve handlers in Go here")
 	}
+	e.results = makeResultSigner()
 	measured := ahead(measure)
 	made := ahead(func() (*securityModule, error) {
 		module, err := newSecurityModule(e.options.Now)
@@ -67,19 +66,4 @@ func (e *Enclave) addFunctions() error {
 		})
 	}
 	return nil
-}
-
-// ahead starts work and returns a function that waits for its result.
-func ahead[T any](work func() (T, error)) func() (T, error) {
-	var value T
-	err := errors.New("defect in the enclave") // stands if work panics
-	done := make(chan struct{})
-	transport.Spawn(func() {
-		defer close(done)
-		value, err = work()
-	}, nil)
-	return func() (T, error) {
-		<-done
-		return value, err
-	}
 }

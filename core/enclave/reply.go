@@ -64,7 +64,11 @@ func (s *session) result(ctx context.Context, r runner, q request) ([]byte, erro
 		return nil, fmt.Errorf("the result has %d bytes: this enclave takes at most %d", size, limit)
 	}
 	sums.Output = s.digest(output)()
-	return wire.EncodeResult(wire.Result{Output: output, Checksums: &sums}), nil
+	signature, err := s.signer.sign(sums)
+	if err != nil {
+		return nil, err
+	}
+	return wire.EncodeResult(wire.Result{Output: output, Checksums: &sums, SignedChecksums: signature}), nil
 }
 
 // digest is the SHA-256 of data, which may only be read until the result was asked for. That of

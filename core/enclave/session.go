@@ -32,6 +32,7 @@ type session struct {
 	conn     *transport.Conn
 	below    net.Conn // what conn runs over, for faults
 	key      *hpke.PrivateKey
+	signer   *resultSigner
 	attested chan struct{} // closed when the document has been sent
 	queue    *queue
 	log      *slog.Logger
@@ -43,6 +44,14 @@ func (s *session) run(ctx context.Context) {
 	defer cancel()
 	defer transport.SpawnWhenDone(ctx, func() { _ = s.conn.Close() }, nil)()
 	s.log.Debug("session opened")
+	// At first the key may still be in the making, which is not time that the client idles away.
+	signer, err := s.enclave.results()
+	if err != nil {
+		s.log.Error("session refused", "error", err)
+		_ = s.write(transport.Text, wire.EncodeError(err.Error()))
+		return
+	}
+	s.signer = signer
 	answered := make(chan struct{})
 	transport.Spawn(func() {
 		defer close(answered)
@@ -104,7 +113,7 @@ func (s *session) document(kind transport.Kind, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	document, err := s.enclave.attest(claims{
-		publicKey: s.key.PublicKey(), checksum: s.function.checksum[:], nonce: nonce,
+		publicKey: s.key.PublicKey(), checksum: s.function.checksum[:], signer: s.signer.public, nonce: nonce,
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -166,5 +168,14 @@ func BenchmarkDecodeResult16MiB(b *testing.B) {
 		if _, err := DecodeResult(frame); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestSignedBytesAreThoseOfTheSpecification(t *testing.T) {
+	t.Parallel()
+	sum := func(text string) []byte { s := sha256.Sum256([]byte(text)); return s[:] }
+	signed := Checksums{Input: sum("hello"), Function: sum(""), Output: sum("hello")}.SignedBytes()
+	if digest := hex.EncodeToString(sum(string(signed))); digest != "0a9f7c3928ef0aeea2d292788e865feb809ec0182974d0e4970e5a805f0694af" {
+		t.Errorf("%q has the digest %s", signed, digest)
 	}
 }
