@@ -61,15 +61,8 @@ func writeFunctionZip(w io.Writer, folder fs.FS, name string, limit int64) error
 
 // addFile stores no more than limit bytes of one file, and returns how many.
 func addFile(archive *zip.Writer, folder fs.FS, file, entry string, limit int64) (int64, error) {
-	info, err := fs.Stat(folder, file) // follows a link; opening a pipe would wait for a writer
-	if err != nil {
-		return 0, fmt.Errorf("%s cannot be read, or is a link out of the folder: %w", file, err)
-	}
-	if info.IsDir() {
-		return 0, fmt.Errorf("%s is a link to a directory: put the files themselves there", file)
-	}
-	if !info.Mode().IsRegular() {
-		return 0, fmt.Errorf("%s is not a regular file: remove it from the folder", file)
+	if _, err := statFile(folder, file); err != nil {
+		return 0, err
 	}
 	content, err := folder.Open(file)
 	if err != nil {
@@ -85,4 +78,19 @@ func addFile(archive *zip.Writer, folder fs.FS, file, entry string, limit int64)
 		return n, fmt.Errorf("%s cannot be stored: %w", file, err)
 	}
 	return n, nil
+}
+
+// statFile describes a file of a function, which must be one.
+func statFile(folder fs.FS, file string) (fs.FileInfo, error) {
+	info, err := fs.Stat(folder, file) // follows a link; opening a pipe would wait for a writer
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read, or is a link out of the folder: %w", file, err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a link to a directory: put the files themselves there", file)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: remove it from the folder", file)
+	}
+	return info, nil
 }
