@@ -27,7 +27,7 @@ import (
 // patience is how long a test waits for what should come at once.
 const patience = 60 * time.Second
 
-func start(t *testing.T, o enclave.Options) *enclave.Enclave {
+func start(t testing.TB, o enclave.Options) *enclave.Enclave {
 	t.Helper()
 	if o.Scratch == "" {
 		o.Scratch = t.TempDir()
@@ -46,7 +46,7 @@ func start(t *testing.T, o enclave.Options) *enclave.Enclave {
 
 func echo(_ context.Context, input []byte) ([]byte, error) { return input, nil }
 
-func echoEnclave(t *testing.T, faults ...enclave.Fault) *enclave.Enclave {
+func echoEnclave(t testing.TB, faults ...enclave.Fault) *enclave.Enclave {
 	t.Helper()
 	return start(t, enclave.Options{
 		Functions: []enclave.Function{{Name: "echo", Handler: echo}}, Faults: faults,
@@ -54,14 +54,14 @@ func echoEnclave(t *testing.T, faults ...enclave.Fault) *enclave.Enclave {
 }
 
 // python returns options that serve a function with this source.
-func python(t *testing.T, source string) enclave.Options {
+func python(t testing.TB, source string) enclave.Options {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "function")
 	write(t, filepath.Join(folder, "app.py"), source)
 	return enclave.Options{Functions: []enclave.Function{{Folder: folder}}, Python: interpreter(t)}
 }
 
-func interpreter(t *testing.T) string {
+func interpreter(t testing.TB) string {
 	t.Helper()
 	if named := os.Getenv("CAPE_PYTHON"); named != "" {
 		return named
@@ -76,7 +76,7 @@ func interpreter(t *testing.T) string {
 	return path
 }
 
-func write(t *testing.T, path, content string) {
+func write(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func write(t *testing.T, path, content string) {
 }
 
 // wantEmpty waits until a folder has nothing in it.
-func wantEmpty(t *testing.T, folder string) {
+func wantEmpty(t testing.TB, folder string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		left, err := os.ReadDir(folder)
@@ -106,7 +106,7 @@ func wantEmpty(t *testing.T, folder string) {
 // client is one session, as a client has it.
 type client struct {
 	*transport.Conn
-	t     *testing.T
+	t     testing.TB
 	info  enclave.Info
 	nonce []byte
 	key   []byte
@@ -132,7 +132,7 @@ func dialError(info enclave.Info, route string, subprotocols ...string) (*transp
 }
 
 // dial opens a session with the enclave's first function and sends the nonce.
-func dial(t *testing.T, e *enclave.Enclave) *client {
+func dial(t testing.TB, e *enclave.Enclave) *client {
 	t.Helper()
 	info := e.Info()
 	conn, err := dialError(info, "/v1/run/"+info.Functions[0].Name, "cape.runtime", "a-token")
@@ -147,7 +147,7 @@ func dial(t *testing.T, e *enclave.Enclave) *client {
 }
 
 // connect opens a session and takes the key out of its verified document.
-func connect(t *testing.T, e *enclave.Enclave) *client {
+func connect(t testing.TB, e *enclave.Enclave) *client {
 	t.Helper()
 	c := dial(t, e)
 	raw, err := wire.DecodeAttestation(c.text())
@@ -306,7 +306,7 @@ func (b *logBuffer) String() string {
 }
 
 // want waits until the log has this text.
-func (b *logBuffer) want(t *testing.T, text string) {
+func (b *logBuffer) want(t testing.TB, text string) {
 	t.Helper()
 	timeout := time.After(patience)
 	for !strings.Contains(b.String(), text) {

@@ -16,7 +16,7 @@ import (
 )
 
 // folder returns options that serve a function of tests/functions.
-func folder(t *testing.T, name string) enclave.Options {
+func folder(t testing.TB, name string) enclave.Options {
 	t.Helper()
 	return enclave.Options{
 		Functions: []enclave.Function{{Folder: filepath.Join("..", "..", "tests", "functions", name)}},
