@@ -34,6 +34,19 @@ func TestDecodeStartTakesEveryClientsForm(t *testing.T) {
 	}
 }
 
+func TestAStartSaysWhetherResultsAreToBeSigned(t *testing.T) {
+	t.Parallel()
+	unsigned := EncodeUnsignedStart([]byte("nonce"))
+	if nonce, err := DecodeStart(unsigned); err != nil || string(nonce) != "nonce" || !IsUnsignedStart(unsigned) {
+		t.Errorf("%s: %q, %v", unsigned, nonce, err)
+	}
+	for _, frame := range []string{string(EncodeStart([]byte("nonce"))), `{"message":{"nonce":"bm9uY2U=","unsigned_results":"true"}}`, `{"message":{"unsigned_results":null}}`, "no JSON"} {
+		if IsUnsignedStart([]byte(frame)) {
+			t.Errorf("%s is taken for one without signatures", frame)
+		}
+	}
+}
+
 func TestAttestationComesBack(t *testing.T) {
 	t.Parallel()
 	frame := EncodeAttestation([]byte{0x84, 0x44})
