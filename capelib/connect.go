@@ -122,7 +122,7 @@ func (o Options) attest(ctx context.Context, t *target, socket *transport.Conn) 
 // exchange sends the nonce and returns the document that answers it.
 func exchange(ctx context.Context, socket *transport.Conn, nonce []byte) ([]byte, error) {
 	deadline, _ := ctx.Deadline()
-	if err := socket.Write(transport.Text, wire.EncodeStart(nonce), deadline); err != nil {
+	if err := socket.Write(transport.Text, wire.EncodeUnsignedStart(nonce), deadline); err != nil {
 		return nil, err
 	}
 	kind, frame, err := socket.Read()
