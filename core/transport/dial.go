@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -42,13 +41,7 @@ func Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	}
 	dialer := net.Dialer{KeepAlive: 30 * time.Second}
 	if plaintext && !o.AllowPlaintext {
-		dialer.Control = func(_, address string, _ syscall.RawConn) error {
-			host, _, err := net.SplitHostPort(address)
-			if err != nil || !net.ParseIP(host).IsLoopback() {
-				return plaintextError(o.URL.Host)
-			}
-			return nil
-		}
+		dialer.Control = loopbackOnly(o.URL.Host)
 	}
 	var network *quietConn
 	release := func() bool { return true }
