@@ -69,16 +69,8 @@ func (o Options) open(ctx context.Context, t *target) (*session, *Report, error)
 // dial gives a session that is not started. The report is that of an accepted document or of a
 // refused one.
 func (o Options) dial(ctx context.Context, t *target) (*session, *Report, error) {
-	socket, err := transport.Dial(ctx, transport.DialOptions{
-		URL: t.endpoint, Subprotocols: t.subprotocols, TLSRoots: t.authorities,
-		AllowPlaintext: o.InsecureWS, Proxy: t.proxy, ReadLimit: maxAttestation,
-	})
+	socket, document, report, err := o.dialAttested(ctx, t)
 	if err != nil {
-		return nil, nil, err
-	}
-	document, report, err := o.attest(ctx, t, socket)
-	if err != nil {
-		_ = socket.Close()
 		return nil, report, err
 	}
 	socket.SetReadLimit(maxReply)
@@ -90,6 +82,23 @@ func (o Options) dial(ctx context.Context, t *target) (*session, *Report, error)
 		socket: socket, publicKey: document.PublicKey, host: t.endpoint.Host, timeout: t.timeout,
 		pingEvery: pingEvery, secret: o.Token, again: again,
 	}, report, nil
+}
+
+// dialAttested gives a connection to an enclave that was verified, and its document.
+func (o Options) dialAttested(ctx context.Context, t *target) (*transport.Conn, *attest.Document, *Report, error) {
+	socket, err := transport.Dial(ctx, transport.DialOptions{
+		URL: t.endpoint, Subprotocols: t.subprotocols, TLSRoots: t.authorities,
+		AllowPlaintext: o.InsecureWS, Proxy: t.proxy, ReadLimit: maxAttestation,
+	})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	document, report, err := o.attest(ctx, t, socket)
+	if err != nil {
+		_ = socket.Close()
+		return nil, nil, report, err
+	}
+	return socket, document, report, nil
 }
 
 // attest asks for an attestation document and verifies it. report is nil when none came.

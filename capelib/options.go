@@ -120,12 +120,28 @@ type target struct {
 }
 
 func (o Options) check() (*target, error) {
+	t, err := o.checkAttested("/v1/run/" + o.Function)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFunction(o.Function); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// checkAttested is for the routes on which the enclave attests.
+func (o Options) checkAttested(route string) (*target, error) {
 	if o.Policy == nil {
 		return nil, NewError("argument.policy_missing", "no policy was given: pin the enclave's PCRs, or say \"any\" to accept any enclave")
 	}
 	if err := o.Policy.Check(); err != nil {
 		return nil, AsError(err)
 	}
+	return o.checkRoute(route)
+}
+
+func (o Options) checkRoute(route string) (*target, error) {
 	t := &target{timeout: o.Timeout}
 	if t.timeout == 0 {
 		t.timeout = DefaultTimeout
@@ -134,7 +150,7 @@ func (o Options) check() (*target, error) {
 		return nil, NewError("argument.timeout", "the time-out is negative: give a positive one, or 0 for 30 s")
 	}
 	var err error
-	if t.endpoint, err = endpoint(o.URL, o.Function); err != nil {
+	if t.endpoint, err = endpoint(o.URL, route); err != nil {
 		return nil, err
 	}
 	if t.subprotocols, err = subprotocols(o.Token, o.TokenType); err != nil {
@@ -160,8 +176,8 @@ func (o Options) check() (*target, error) {
 	return t, nil
 }
 
-// endpoint is the websocket address of a function's run route.
-func endpoint(base, function string) (*url.URL, error) {
+// endpoint is the websocket address of a route.
+func endpoint(base, route string) (*url.URL, error) {
 	fail := func(what string) error {
 		return NewError("argument.url", "the url "+what+": give one such as wss://enclave.example.com")
 	}
@@ -192,10 +208,7 @@ func endpoint(base, function string) (*url.URL, error) {
 			return nil, fail("has a port that is not 1 to 65535")
 		}
 	}
-	if err := checkFunction(function); err != nil {
-		return nil, err
-	}
-	u.Path = strings.TrimRight(u.Path, "/") + "/v1/run/" + function
+	u.Path = strings.TrimRight(u.Path, "/") + route
 	u.RawPath = ""
 	return u, nil
 }
