@@ -118,19 +118,27 @@ func (c *Conn) Start(input []byte, o CallOptions) (*Call, error) {
 	}
 	plaintext := r.copyOf(input)
 	transport.Spawn(func() {
-		defer clear(plaintext)
-		if r.given != nil {
-			select {
-			case <-r.given:
-			case <-r.done:
-			}
-		}
-		if s := r.session.Load(); s != nil {
-			s.seal(r, plaintext)
-			s.writeAll()
+		if s := r.sealCopy(plaintext); s != nil {
+			s.writeAll() // perhaps for long, since others go on bringing requests
 		}
 	}, func(value any) { r.settle(nil, Panicked(value)) })
 	return r, nil
+}
+
+// sealCopy seals what is wiped then, and gives the session that the call is for, if there is one.
+func (r *Call) sealCopy(plaintext []byte) *session {
+	defer clear(plaintext)
+	if r.given != nil {
+		select {
+		case <-r.given:
+		case <-r.done:
+		}
+	}
+	s := r.session.Load()
+	if s != nil {
+		s.seal(r, plaintext)
+	}
+	return s
 }
 
 // Close ends the connection and wakes pending calls with [CodeClosed]. It never blocks, and may be

@@ -31,7 +31,8 @@ func (s *session) writeLoop() {
 				s.fail(NewError("closed.silent", fmt.Sprintf("the enclave gave no sign of life for %v", maxUnheard*s.pingEvery)))
 				return
 			}
-			if err := s.socket.Ping(time.Now().Add(s.timeout)); err != nil {
+			// It may wait behind a request that has a longer deadline than most.
+			if err := s.socket.Ping(time.Now().Add(max(s.timeout, s.pingEvery))); err != nil {
 				s.fail(err)
 				return
 			}

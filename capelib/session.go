@@ -38,7 +38,8 @@ type session struct {
 	mu          sync.Mutex
 	queue       []*Call // not yet taken by the writer
 	unanswered  []*Call // waiting for their replies, oldest first
-	writing     *Call   // what the writer is at, or nil
+	writing     *Call   // what is being written, or nil
+	byCaller    bool    // its own caller writes it, who has to be free at its deadline
 	writeBegan  int64   // socket.Sent when it began
 	replyBegins int64   // socket.Received at the end of the last reply
 	over        *Error  // why the session ended; nil while it goes on
@@ -122,8 +123,12 @@ func (s *session) writeAll() {
 func (s *session) drain(only *Call) {
 	defer s.turn.Unlock()
 	for r, request := s.next(only); r != nil; r, request = s.next(only) {
-		deadline := time.Now().Add(s.timeout)
+		patience := s.timeout
 		if only != nil {
+			patience = grace // a deadline in the middle of a write must not cost the connection
+		}
+		deadline := time.Now().Add(patience)
+		if r.deadline.After(deadline) {
 			deadline = r.deadline
 		}
 		if err := s.socket.WritePieces(transport.Binary, deadline, request.encapsulated, request.ciphertext); err != nil {
@@ -169,7 +174,7 @@ func (s *session) next(only *Call) (*Call, *sealed) {
 			request := r.sealed
 			r.sealed = nil
 			s.unanswered = append(s.unanswered, r)
-			s.writing, s.writeBegan = r, s.socket.Sent()
+			s.writing, s.byCaller, s.writeBegan = r, only != nil, s.socket.Sent()
 			return r, request
 		}
 	}
@@ -185,12 +190,27 @@ func (s *session) wrote(r *Call) {
 }
 
 // forget drops what a call that was given up holds. Its place in the queue goes when the writer
-// comes to it.
+// comes to it. A caller who writes is woken, a moment later: behind the answer to a ping, which the
+// peer does not take, a deadline of the write alone would not do.
 func (s *session) forget(r *Call) {
 	s.mu.Lock()
 	r.sealed = nil
+	stuck := s.writing == r && s.byCaller
 	s.mu.Unlock()
+	if stuck {
+		transport.SpawnAfter(grace, func() { s.failStuck(r) }, s.panicked)
+	}
 	s.tellWriter()
+}
+
+// failStuck ends the session if a request is still being written.
+func (s *session) failStuck(r *Call) {
+	s.mu.Lock()
+	stuck := s.writing == r
+	s.mu.Unlock()
+	if stuck {
+		s.fail(&transport.Error{Reason: "timeout.write", Text: "the peer did not take the message before the deadline"})
+	}
 }
 
 // answered takes the oldest request that waits for a reply, which has just come. It is nil where
@@ -257,6 +277,12 @@ func (s *session) end(why *Error) bool {
 		return false
 	}
 	s.over = why
+	if s.writing != nil {
+		s.writing.written = s.socket.Sent() - s.writeBegan
+	}
+	if len(s.unanswered) > 0 {
+		s.unanswered[0].received = s.socket.Received() - s.replyBegins
+	}
 	pending := [...][]*Call{s.queue, s.unanswered}
 	s.queue, s.unanswered, s.writing = nil, nil, nil
 	s.mu.Unlock()
