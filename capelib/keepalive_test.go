@@ -74,12 +74,12 @@ func TestAPeerThatAnswersPingsIsWaitedFor(t *testing.T) {
 	address := serve(t, func(peer *transport.Conn) {
 		_, _, _ = peer.Read()
 		transport.Spawn(func() {
-			time.Sleep(300 * time.Millisecond) // fifteen pings
+			time.Sleep(1500 * time.Millisecond) // as many pings as a silent peer is given, twice over
 			_ = peer.Write(transport.Text, wire.EncodeResult(wire.Result{Output: []byte("done")}), time.Now().Add(time.Second))
 		}, nil)
 		_, _, _ = peer.Read()
 	})
-	c := open(t, address, func(s *session) { s.pingEvery = 20 * time.Millisecond })
+	c := open(t, address, func(s *session) { s.pingEvery = 250 * time.Millisecond })
 	if output, err := c.Invoke(context.Background(), []byte("x")); err != nil || string(output) != "done" {
 		t.Errorf("%q, %v", output, err)
 	}
