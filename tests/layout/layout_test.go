@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"core/wire":        {"github.com/segmentio/asm/base64"},
 	"core/transport":   {"github.com/gorilla/websocket"},
 	"core/enclave":     {module + "core/attest", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport", "github.com/fxamacker/cbor/v2"},
-	"capelib":          {module + "core/attest", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
+	"capelib":          {module + "core/attest", module + "core/capekey", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
 	"capelib/cmd/cape": {module + "capelib", module + "core/attest", module + "core/enclave", module + "core/wire", "github.com/spf13/cobra"},
 	"export":           {module + "capelib", module + "core/enclave", module + "include"},
 	"include":          {},
