@@ -16,11 +16,11 @@
 #include <signal.h>
 #include <time.h>
 
-/* Those that a process may be sent at any moment. A fault of the host's code comes on a stack of
- * the host's. */
+/* Those that a process may be sent at any moment, as are the real-time ones of timers and the like.
+ * A fault of the host's code comes on a stack of the host's. */
 static const int sent[] = {
-    SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE,   SIGALRM, SIGTERM,  SIGCHLD,
-    SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO,
+    SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2,   SIGPIPE, SIGALRM,  SIGTERM, SIGCHLD, SIGCONT,
+    SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,  SIGVTALRM, SIGPROF, SIGWINCH, SIGIO,   SIGXCPU, SIGPWR,
 };
 
 /* Both members of the union in struct sigaction are of one size and in one place. */
@@ -63,6 +63,9 @@ void cape_shim_signals(void)
     __atomic_store_n(&looked, tick, __ATOMIC_RELAXED);
     for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
         move(sent[i]);
+    }
+    for (int signal = SIGRTMIN; signal <= SIGRTMAX; signal++) {
+        move(signal);
     }
 }
 

@@ -95,8 +95,9 @@ static void segv(int before_load)
     stop();
 }
 
-/* SIGINT. */
+/* SIGINT, or another that may come at any moment. */
 
+static int interrupting = SIGINT;
 static int interrupts;
 static volatile int busy = 1;
 static pthread_t caller;
@@ -122,9 +123,9 @@ static void pause_for(long nanoseconds)
 static void *interrupt(void *unused)
 {
     while (busy) {
-        kill(getpid(), SIGINT);
+        kill(getpid(), interrupting);
         pause_for(100000);
-        pthread_kill(caller, SIGINT);
+        pthread_kill(caller, interrupting);
         pause_for(100000);
     }
     return unused;
@@ -135,14 +136,17 @@ static void interrupted(int before_load, int flags)
 {
     pthread_t thread;
     if (before_load) {
-        set_handler(SIGINT, on_interrupt, flags);
+        set_handler(interrupting, on_interrupt, flags);
     }
     start();
     if (!before_load) {
-        set_handler(SIGINT, on_interrupt, flags);
+        set_handler(interrupting, on_interrupt, flags);
         /* A handler without SA_ONSTACK is safe from the first call on that is a few ms later. */
         pause_for(50000000);
         CHECK(echoes(conn, 10, 1), "echo");
+        struct sigaction found;
+        CHECK(sigaction(interrupting, NULL, &found) == 0 && (found.sa_flags & SA_ONSTACK) != 0,
+              "the handler has no stack of its own");
     }
     caller = pthread_self();
     CHECK(pthread_create(&thread, NULL, interrupt, NULL) == 0, "no thread");
@@ -205,6 +209,9 @@ int main(int argc, char **argv)
     } else if (strcmp(name, "interrupt, handler without a stack before load") == 0) {
         interrupted(1, 0);
     } else if (strcmp(name, "interrupt, handler without a stack after load") == 0) {
+        interrupted(0, 0);
+    } else if (strcmp(name, "timer, handler without a stack after load") == 0) {
+        interrupting = SIGRTMIN;
         interrupted(0, 0);
     } else if (strcmp(name, "interrupt, no handler") == 0) { /* SIGINT */
         ended();

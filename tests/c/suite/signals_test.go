@@ -46,6 +46,7 @@ func TestSignalHandlersOfTheHostGoOnWorking(t *testing.T) {
 		"interrupt, handler after load":                  none,
 		"interrupt, handler without a stack before load": none,
 		"interrupt, handler without a stack after load":  none,
+		"timer, handler without a stack after load":      none,
 		"interrupt, no handler":                          syscall.SIGINT,
 	} {
 		t.Run(name, func(t *testing.T) {
