@@ -81,7 +81,9 @@ func (c *Conn) ReadInto(buffer []byte) (Kind, []byte, error) {
 		if len(data) == cap(data) {
 			// Messages are often as large as the one before, and one byte more shows the end;
 			// otherwise the room doubles.
-			data = slices.Grow(data, max(len(data), c.lastSize+1-len(data), firstRead))
+			filled := data
+			data = slices.Grow(filled, max(len(filled), c.lastSize+1-len(filled), firstRead))
+			clear(filled) // a part of what may be a secret
 		}
 		n, err := reader.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]

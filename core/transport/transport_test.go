@@ -161,6 +161,18 @@ func TestMessagesComeBackWhole(t *testing.T) {
 	}
 }
 
+func TestReadLeavesNoPartOfAMessageInABufferThatIsTooSmall(t *testing.T) {
+	t.Parallel()
+	conn := mustDial(t, serve(t, func(c *Conn) { _ = c.Write(Text, bytes.Repeat([]byte{'x'}, 1000), time.Time{}); _, _, _ = c.Read() }))
+	buffer := make([]byte, 100)
+	if _, data, err := conn.ReadInto(buffer); err != nil || len(data) != 1000 {
+		t.Fatal(len(data), err)
+	}
+	if !bytes.Equal(buffer, make([]byte, len(buffer))) {
+		t.Errorf("it holds %q", buffer)
+	}
+}
+
 func TestTokenIsOfferedAndNotEchoed(t *testing.T) {
 	t.Parallel()
 	offered := make(chan []string, 1)
