@@ -9,8 +9,9 @@
 //	info := e.Info() // the URL, and the attestation root that clients have to be given
 //
 // The documents are genuine in form and signature, but under a root that is made at each start,
-// so that only clients who name that root accept them. Nothing isolates a function from this
-// machine: run only functions you trust. For tests of clients it can misbehave, see [Fault].
+// so that only clients who name that root accept them. Functions in
+// folders are shut in as far as the kernel grants it, see the package sandbox. For tests of clients
+// the enclave can misbehave, see [Fault].
 package enclave
 
 import (
@@ -39,6 +40,7 @@ type Enclave struct {
 	functions []*function
 	python    *interpreter // nil where no function needs one
 	spawner   *spawner     // nil where no function needs one
+	workers   *workers     // nil where no function needs one
 	scratch   string       // folder of archives and of the workers' copies; empty: there is none
 	claim     *os.File     // says that scratch is in use
 	remove    func(folder string) error
@@ -133,6 +135,9 @@ func (e *Enclave) Close() error {
 // end waits until the sessions have ended, and removes what they used.
 func (e *Enclave) end() error {
 	e.sessions.Wait()
+	if e.workers != nil {
+		e.workers.close()
+	}
 	if e.spawner != nil {
 		e.spawner.close()
 	}

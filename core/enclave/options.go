@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/libcape/libcape/core/enclave/sandbox"
 )
 
 // Options say what a local enclave serves and how. The zero value listens on a free port of
@@ -35,7 +37,14 @@ type Options struct {
 	// Scratch is the folder in which private copies of functions are made; empty: the system's
 	// folder for temporary files.
 	Scratch string
+	// Limits are what a function in a folder may use on one connection.
+	Limits sandbox.Limits
+	// RequireSandbox makes it an error when the kernel does not grant all that shuts functions in.
+	// Otherwise the log says what is missing.
+	RequireSandbox bool
 
+	// withheld are parts of the sandbox that are left out, as if the kernel did not grant them.
+	withheld []string
 	// requestTimeout is how long a request may take to arrive, its body included where it is
 	// refused; 0: ten seconds.
 	requestTimeout time.Duration
@@ -63,6 +72,7 @@ const (
 	defaultMaxInput    = 64 << 20
 	maxMaxInput        = 1 << 30
 	envelopeAllowance  = 64 << 10
+	memoryInputs       = 4 // how many of the largest inputs a function has room for at least
 
 	defaultRequestTimeout = 10 * time.Second
 )
@@ -93,6 +103,11 @@ func (o Options) settle() (Options, error) {
 	if o.MaxInput < 0 || o.MaxInput > maxMaxInput {
 		return o, fail("argument.options", nil, "the largest input may be 1 to %d bytes, not %d", maxMaxInput, o.MaxInput)
 	}
+	if !o.Limits.Valid() {
+		return o, fail("argument.options", nil, "a limit of functions is negative: give a positive one, or 0 for the default")
+	}
+	o.Limits = o.Limits.Settle()
+	o.Limits.Memory = max(o.Limits.Memory, memoryInputs*o.MaxInput)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -18,13 +18,13 @@ const (
 // outputLog copies what a function prints to the enclave's log, line by line and within bounds.
 type outputLog struct {
 	from *os.File
-	log  *slog.Logger
-	left atomic.Int64 // bytes that are still logged for this call
+	to   atomic.Pointer[slog.Logger] // nil: nobody's yet
+	left atomic.Int64                // bytes that are still logged for this call
 	done chan struct{}
 }
 
-func newOutputLog(from *os.File, log *slog.Logger) *outputLog {
-	o := &outputLog{from: from, log: log, done: make(chan struct{})}
+func newOutputLog(from *os.File) *outputLog {
+	o := &outputLog{from: from, done: make(chan struct{})}
 	o.renew()
 	return o
 }
@@ -44,14 +44,14 @@ func (o *outputLog) copy() {
 	silenced := false
 	for {
 		line, err := lines.ReadSlice('\n')
-		if len(line) > 0 {
+		if log := o.to.Load(); len(line) > 0 && log != nil {
 			switch {
 			case o.left.Add(-int64(len(line))) >= 0:
 				silenced = false
-				o.log.Info("function output", "line", strings.ToValidUTF8(strings.TrimRight(string(line), "\r\n"), "\uFFFD"))
+				log.Info("function output", "line", strings.ToValidUTF8(strings.TrimRight(string(line), "\r\n"), "\uFFFD"))
 			case !silenced:
 				silenced = true
-				o.log.Warn("function output left out for the rest of this call", "limit", outputCall)
+				log.Warn("function output left out for the rest of this call", "limit", outputCall)
 			}
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {

@@ -47,8 +47,13 @@ func (e *Enclave) prepare() error {
 			return err
 		}
 		e.spawner = newSpawner()
+		e.workers = newWorkers(e)
+		e.workers.startNext()
 	}
-	return e.addFunctions()
+	if err := e.addFunctions(); err != nil || !folders || !e.options.RequireSandbox {
+		return err
+	}
+	return e.workers.ready()
 }
 
 func (e *Enclave) addFunctions() error {

@@ -40,7 +40,7 @@ func TestWorkersDieWithTheEnclavesProcess(t *testing.T) {
 		o := folder(t, "hostile")
 		o.Scratch = os.Getenv("TMPDIR")
 		c := connect(t, start(t, o))
-		worker := parentOf(t, string(c.call([]byte("child"))))
+		worker := parentOf(t, processOf(t, c, "child"))
 		fmt.Printf("worker %s\n", worker)
 		c.request([]byte("forever"))
 		select {} // until it is killed
@@ -127,13 +127,13 @@ def cape_handler(data):
 	}
 }
 
-func TestAnInterpreterStartsWhenTheDocumentIsSentAndNotBefore(t *testing.T) {
+func TestAWorkerIsTakenWhenTheDocumentIsSentAndNotBefore(t *testing.T) {
 	t.Parallel()
 	o := folder(t, "echo")
 	o.Scratch = t.TempDir()
 	e := start(t, o)
 	copies := func() int {
-		found, err := filepath.Glob(filepath.Join(o.Scratch, "*", "session-*"))
+		found, err := filepath.Glob(filepath.Join(o.Scratch, "*", "worker-*"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,14 +147,14 @@ func TestAnInterpreterStartsWhenTheDocumentIsSentAndNotBefore(t *testing.T) {
 		t.Cleanup(func() { _ = conn.Close() })
 	}
 	c := connect(t, e)
-	for deadline := time.Now().Add(patience); copies() == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); copies() != 2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("nothing is started until the first request")
+			t.Fatal("the one that was started ahead is not replaced before the first request")
 		}
 	}
 	c.wantCall("x", "x")
-	if n := copies(); n != 1 {
-		t.Fatalf("%d sessions have a copy of the function, of which one has a document", n)
+	if n := copies(); n != 2 {
+		t.Fatalf("there are %d workers: one session has a document, and one worker is started ahead", n)
 	}
 }
 

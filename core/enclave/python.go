@@ -4,24 +4,20 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strconv"
 )
 
 // pythonRunner runs a folder's app.py in a worker process. A worker that ends is replaced at
-// the next call, in a fresh copy of the folder.
+// the next call, with a fresh copy of the folder.
 type pythonRunner struct {
 	ctx      context.Context // of the session: every worker ends with it
 	enclave  *Enclave
 	function *function
 	log      *slog.Logger
-	folder   string // private to the current worker; empty: there is none
-	worker   *worker
+	worker   *sandboxed
 	startErr error
 }
 
-// newPythonRunner starts a worker at once, so that the interpreter is up by the first call.
+// newPythonRunner gives a worker the function at once, so that it is loaded by the first call.
 func newPythonRunner(ctx context.Context, e *Enclave, f *function, log *slog.Logger) *pythonRunner {
 	r := &pythonRunner{ctx: ctx, enclave: e, function: f, log: log}
 	r.start()
@@ -37,32 +33,13 @@ func (r *pythonRunner) start() {
 }
 
 func (r *pythonRunner) tryStart() error {
-	folder, err := os.MkdirTemp(r.enclave.scratch, "session-*")
+	worker, err := r.enclave.workers.take(r.ctx)
 	if err != nil {
 		return err
 	}
-	r.folder = folder
-	// What a function shares with the enclave is beside its working directory, not in it.
-	code, home := filepath.Join(folder, "function"), filepath.Join(folder, "home")
-	for _, name := range []string{code, home} {
-		if err := os.Mkdir(name, 0o700); err != nil {
-			return err
-		}
-	}
-	if err := unpack(r.function.archive, code); err != nil {
-		return err
-	}
-	python := r.enclave.python
-	limit := r.enclave.maxPlain()
-	r.worker, err = startWorker(r.ctx, r.enclave.spawner, command{
-		path:      python.path,
-		arguments: []string{python.path, "-c", workerSource, strconv.FormatInt(limit, 10), code},
-		folder:    home,
-		env:       python.environment(home),
-		limit:     limit,
-		log:       r.log,
-	})
-	return err
+	r.worker = worker
+	worker.assign(r.ctx, r.log)
+	return worker.receive(r.function.archive)
 }
 
 func (r *pythonRunner) invoke(ctx context.Context, input []byte) ([]byte, error) {
@@ -88,13 +65,6 @@ func (r *pythonRunner) close() {
 		r.worker.close()
 		r.worker = nil
 	}
-	if r.folder == "" {
-		return
-	}
-	if err := remove(r.folder); err != nil {
-		r.log.Warn("a function's private copy is left behind", "error", err)
-	}
-	r.folder = ""
 }
 
 // raisedError is what the function raised; its process goes on.

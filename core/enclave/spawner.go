@@ -2,9 +2,10 @@ package enclave
 
 import (
 	"errors"
-	"log/slog"
 	"runtime"
+	"syscall"
 
+	"github.com/libcape/libcape/core/enclave/sandbox"
 	"github.com/libcape/libcape/core/transport"
 )
 
@@ -15,7 +16,9 @@ type command struct {
 	folder    string   // working directory
 	env       []string
 	limit     int64 // bytes of an output
-	log       *slog.Logger
+	limits    sandbox.Limits
+	system    *syscall.SysProcAttr
+	contained bool // in a process namespace, which ends with its first process
 }
 
 // spawner starts processes from one thread, which lives until close: a parent-death signal,

@@ -5,10 +5,14 @@ package enclave
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,16 +32,17 @@ const (
 	replyHeader  = 9 // bytes: the status, the length
 )
 
-// worker is a process that serves one function over a socket, which is its descriptor 3. It
-// leads a process group of its own, and ends with its context. invoke and close are for one
-// goroutine at a time.
+// worker is a sandbox that serves one function over a socket, which is descriptor 3 in it. Its
+// first process keeps watch and takes everything with it when it ends, as it does with the context.
+// invoke and close are for one goroutine at a time.
 type worker struct {
 	process *os.Process
 	pidfd   int // -1: none
 	channel net.Conn
-	limit   int64 // bytes of an output
+	control *control
+	command command
 	output  *outputLog
-	stop    func() bool // takes kill off the context
+	stop    []func() bool // they take kill off the contexts
 	ended   chan struct{}
 	end     string // how the process ended; set before ended is closed
 
@@ -52,22 +57,28 @@ func startWorker(ctx context.Context, by *spawner, c command) (*worker, error) {
 		return nil, fmt.Errorf("start the function: %w", err)
 	}
 	defer theirs.Close()
-	reading, writing, err := os.Pipe()
+	control, controlled, err := newControl()
 	if err != nil {
 		_ = ours.Close()
 		return nil, fmt.Errorf("start the function: %w", err)
 	}
+	defer controlled.Close()
+	reading, writing, err := os.Pipe()
+	if err != nil {
+		_, _ = ours.Close(), control.close()
+		return nil, fmt.Errorf("start the function: %w", err)
+	}
 	defer writing.Close()
 	w := &worker{
-		pidfd: -1, channel: transport.Quiet(ours), limit: c.limit, ended: make(chan struct{}),
-		output: newOutputLog(reading, c.log),
+		pidfd: -1, channel: transport.Quiet(ours), control: control, command: c, ended: make(chan struct{}),
+		output: newOutputLog(reading),
 	}
 	nothing, err := os.Open(os.DevNull)
 	if err == nil {
 		defer nothing.Close()
 		attributes := &os.ProcAttr{
-			Dir: c.folder, Env: c.env, Files: []*os.File{nothing, writing, writing, theirs},
-			Sys: workerAttributes(&w.pidfd),
+			Dir: c.folder, Env: c.env, Files: []*os.File{nothing, writing, writing, theirs, controlled},
+			Sys: withPidfd(c.system, &w.pidfd),
 		}
 		err = by.run(func() (err error) {
 			w.process, err = os.StartProcess(c.path, c.arguments, attributes)
@@ -75,19 +86,46 @@ func startWorker(ctx context.Context, by *spawner, c command) (*worker, error) {
 		})
 	}
 	if err != nil {
-		_, _ = ours.Close(), reading.Close()
+		_, _, _ = ours.Close(), reading.Close(), control.close()
 		return nil, fmt.Errorf("start the function: %w", err)
 	}
 	transport.Spawn(w.output.copy, nil)
+	transport.Spawn(control.read, nil)
 	transport.Spawn(w.watch, nil)
-	w.stop = transport.SpawnWhenDone(ctx, w.kill, nil)
+	w.stop = append(w.stop, transport.SpawnWhenDone(ctx, w.kill, nil))
 	return w, nil
+}
+
+// assign has a worker that was started ahead end with a context, and print to a log.
+func (w *worker) assign(ctx context.Context, log *slog.Logger) {
+	w.output.to.Store(log)
+	w.stop = append(w.stop, transport.SpawnWhenDone(ctx, w.kill, nil))
+}
+
+// wait returns when the sandbox is made, with the layers that the kernel does not grant.
+func (w *worker) wait() (missing []string, err error) {
+	<-w.control.told
+	if !w.control.up {
+		return nil, errors.New(w.control.trouble)
+	}
+	return w.control.missing, nil
+}
+
+// over reports whether the process has ended.
+func (w *worker) over() bool {
+	select {
+	case <-w.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // invoke runs the function once. After an error that is no *raisedError the worker is of no
 // more use.
 func (w *worker) invoke(input []byte) ([]byte, error) {
 	w.output.renew()
+	w.control.mark()
 	header := binary.BigEndian.AppendUint64(nil, uint64(len(input)))
 	if _, err := w.channel.Write(header); err != nil {
 		return nil, w.cause()
@@ -100,12 +138,12 @@ func (w *worker) invoke(input []byte) ([]byte, error) {
 		return nil, w.cause()
 	}
 	status, size := reply[0], binary.BigEndian.Uint64(reply[1:])
-	limit := uint64(w.limit)
+	limit := uint64(w.command.limit)
 	if status == statusError {
 		limit = maxErrorText * 4
 	}
 	if status > statusError || size > limit {
-		return nil, fmt.Errorf("the function wrote to descriptor 3, which belongs to the enclave, or its result is over %d bytes", w.limit)
+		return nil, fmt.Errorf("the function wrote to descriptor 3, which belongs to the enclave, or its result is over %d bytes", w.command.limit)
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(w.channel, body); err != nil {
@@ -123,7 +161,7 @@ func (w *worker) cause() error {
 	defer timer.Stop()
 	select {
 	case <-w.ended:
-		return fmt.Errorf("the function's process ended: %s", w.end)
+		return errors.New(w.end)
 	case <-timer.C:
 		return fmt.Errorf("the function closed descriptor 3, which belongs to the enclave")
 	}
@@ -133,24 +171,55 @@ func (w *worker) cause() error {
 func (w *worker) watch() {
 	defer close(w.ended)
 	state, err := w.reap()
-	w.end = "its exit status is not known" // the host reaps its children itself
-	if err == nil {
-		w.end = state.String()
-	}
 	// Whoever got away with a copy of the socket or the pipe must not keep us waiting; what is
 	// still in them may be read.
 	deadline := time.Now().Add(grace)
+	w.end = w.howItEnded(state, err, deadline)
 	_ = w.channel.SetDeadline(deadline)
 	w.output.endBy(deadline)
 }
 
-// kill ends the process and its group.
+// howItEnded tells of the function's process, if the first process said how that ended.
+func (w *worker) howItEnded(state *os.ProcessState, err error, deadline time.Time) string {
+	w.control.endBy(deadline)
+	<-w.control.done
+	switch kind, value, _ := strings.Cut(w.control.last, " "); {
+	case kind == "ended":
+		status, _ := strconv.Atoi(value)
+		return "the function's process ended: " + describeStatus(syscall.WaitStatus(status))
+	case kind == "limit":
+		return w.command.limitText(value)
+	case kind == "failed":
+		return "the function's sandbox failed: " + value
+	case err != nil:
+		return "the function's process ended: its exit status is not known" // the host reaps its children itself
+	}
+	return "the function's process ended: " + state.String()
+}
+
+func describeStatus(status syscall.WaitStatus) string {
+	if status.Signaled() {
+		return "signal: " + status.Signal().String()
+	}
+	return "exit status " + strconv.Itoa(status.ExitStatus())
+}
+
+// kill ends the process and all that it started.
 func (w *worker) kill() {
+	if !w.command.contained {
+		// Its first process has to find the others.
+		w.signal(syscall.SIGTERM)
+		transport.SpawnAfter(grace, func() { w.signal(syscall.SIGKILL) }, nil)
+		return
+	}
+	w.signal(syscall.SIGKILL)
+}
+
+func (w *worker) signal(signal syscall.Signal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.reaped {
-		w.killGroup()
-		_ = w.process.Kill() // should it have left its group
+		_ = syscall.Kill(w.process.Pid, signal)
 	}
 }
 
@@ -158,31 +227,11 @@ func (w *worker) killGroup() { _ = syscall.Kill(-w.process.Pid, syscall.SIGKILL)
 
 // close kills the worker and returns when it is gone.
 func (w *worker) close() {
-	w.stop()
+	for _, stop := range w.stop {
+		stop()
+	}
 	w.kill()
 	<-w.ended
 	<-w.output.done
 	_ = w.channel.Close()
-}
-
-// socketPair returns our end of a stream socket and the end for a child.
-func socketPair() (net.Conn, *os.File, error) {
-	syscall.ForkLock.RLock()
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|socketFlags, 0)
-	if err == nil {
-		syscall.CloseOnExec(pair[0])
-		syscall.CloseOnExec(pair[1])
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "enclave"), os.NewFile(uintptr(pair[1]), "function")
-	defer ours.Close()
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		_ = theirs.Close()
-		return nil, nil, err
-	}
-	return conn, theirs, nil
 }

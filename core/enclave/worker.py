@@ -1,6 +1,7 @@
 """Serves one function: requests come, and replies go, over descriptor 3.
 
-A request is its length in 8 bytes, big-endian, then the input. A reply is a status byte (0 the
+First comes the function itself: for each file the length of its path in 4 bytes, its path, its
+length in 8 bytes and its content; then a length of 0. A request is its length in 8 bytes, big-endian, then the input. A reply is a status byte (0 the
 output, 1 the text of an error), a length in 8 bytes, then as many bytes. The arguments are how
 long an output may be and the folder that holds app.py. The interpreter is started in another
 folder, an empty one, because it may import modules of its own from where it starts; and what is
@@ -13,17 +14,11 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import BufferedReader
 
 CHANNEL = 3
 OUTPUT, ERROR = 0, 1
 TEXT_LIMIT = 4000
-
-
-def restore_signals() -> None:
-    """A host may ignore signals that functions rely on; that would be inherited."""
-    signals = __import__("_signal")
-    for number in (signals.SIGCHLD, signals.SIGTERM, signals.SIGHUP):
-        signals.signal(number, signals.SIG_DFL)
 
 
 def describe(error: BaseException) -> str:
@@ -95,18 +90,36 @@ def send(data: bytes) -> None:
         rest = rest[os.write(CHANNEL, rest):]
 
 
+def receive(requests: "BufferedReader", folder: str) -> None:
+    """Writes the function's files into its folder."""
+    while True:
+        length = int.from_bytes(requests.read(4), "big")
+        if length == 0:
+            return
+        path = os.path.join(folder, os.fsdecode(requests.read(length)))
+        left = int.from_bytes(requests.read(8), "big")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            while left > 0:
+                data = requests.read(min(left, 1 << 20))
+                if not data:
+                    os._exit(0)  # the enclave ended
+                file.write(data)
+                left -= len(data)
+
+
 def serve() -> None:
     limit = int(sys.argv[1])
     folder = sys.argv[2]
     os.chdir(folder)
     os.set_inheritable(CHANNEL, False)
-    restore_signals()
     if sys.path[0] == "":
         sys.path.pop(0)  # where the interpreter was started
     sys.path.insert(0, folder)
     sys.argv = [os.path.join(folder, "app.py")]
     process = os.getpid()
     requests = open(CHANNEL, "rb", closefd=False)
+    receive(requests, folder)
     handler = load()
     while True:
         size = requests.read(8)

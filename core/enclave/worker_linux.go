@@ -8,9 +8,9 @@ import (
 
 const socketFlags = syscall.SOCK_CLOEXEC
 
-// workerAttributes has the process die with the thread that starts it: see spawner.
-func workerAttributes(pidfd *int) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: pidfd}
+func withPidfd(attributes *syscall.SysProcAttr, pidfd *int) *syscall.SysProcAttr {
+	attributes.PidFD = pidfd
+	return attributes
 }
 
 // reap waits for the process. Its group is killed while its id is still taken, so that no

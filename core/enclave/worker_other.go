@@ -5,6 +5,7 @@ package enclave
 import (
 	"context"
 	"errors"
+	"log/slog"
 )
 
 const workersSupported = false
@@ -15,5 +16,9 @@ func startWorker(context.Context, *spawner, command) (*worker, error) {
 	return nil, errors.New("start the function: workers need a Unix system")
 }
 
-func (*worker) invoke([]byte) ([]byte, error) { return nil, errors.New("no worker") }
-func (*worker) close()                        {}
+func (*worker) wait() ([]string, error)              { return nil, errors.New("no worker") }
+func (*worker) over() bool                           { return true }
+func (*worker) assign(context.Context, *slog.Logger) {}
+func (*worker) receive(string) error                 { return errors.New("no worker") }
+func (*worker) invoke([]byte) ([]byte, error)        { return nil, errors.New("no worker") }
+func (*worker) close()                               {}

@@ -9,9 +9,7 @@ import (
 
 const socketFlags = 0
 
-func workerAttributes(*int) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true}
-}
+func withPidfd(attributes *syscall.SysProcAttr, _ *int) *syscall.SysProcAttr { return attributes }
 
 // reap waits for the process and kills what is left of its group.
 func (w *worker) reap() (*os.ProcessState, error) {

@@ -25,17 +25,18 @@ const (
 // mayImport lists, for each package of the project, what its non-test files may import beside
 // the standard library.
 var mayImport = map[string][]string{
-	"core/attest":      {"github.com/fxamacker/cbor/v2", "github.com/cloudflare/circl/ecc/p384"},
-	"core/capekey":     {},
-	"core/hpke":        {"github.com/cloudflare/circl/hpke", "github.com/cloudflare/circl/kem"},
-	"core/serdio":      {"github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/msgpack/v5/msgpcode"},
-	"core/wire":        {"github.com/segmentio/asm/base64"},
-	"core/transport":   {"github.com/gorilla/websocket"},
-	"core/enclave":     {module + "core/attest", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport", "github.com/fxamacker/cbor/v2"},
-	"capelib":          {module + "core/attest", module + "core/capekey", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
-	"capelib/cmd/cape": {module + "capelib", module + "core/attest", module + "core/enclave", module + "core/wire", "github.com/spf13/cobra"},
-	"export":           {module + "capelib", module + "core/enclave", module + "include"},
-	"include":          {},
+	"core/attest":          {"github.com/fxamacker/cbor/v2", "github.com/cloudflare/circl/ecc/p384"},
+	"core/capekey":         {},
+	"core/hpke":            {"github.com/cloudflare/circl/hpke", "github.com/cloudflare/circl/kem"},
+	"core/serdio":          {"github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/msgpack/v5/msgpcode"},
+	"core/wire":            {"github.com/segmentio/asm/base64"},
+	"core/transport":       {"github.com/gorilla/websocket"},
+	"core/enclave":         {module + "core/attest", module + "core/enclave/sandbox", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport", "github.com/fxamacker/cbor/v2"},
+	"core/enclave/sandbox": {},
+	"capelib":              {module + "core/attest", module + "core/capekey", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
+	"capelib/cmd/cape":     {module + "capelib", module + "core/attest", module + "core/enclave", module + "core/wire", "github.com/spf13/cobra"},
+	"export":               {module + "capelib", module + "core/enclave", module + "include"},
+	"include":              {},
 }
 
 type goPackage struct {

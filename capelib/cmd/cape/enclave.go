@@ -24,6 +24,8 @@ type enclaveFlags struct {
 	tls    bool
 	python string
 	faults []string
+
+	requireSandbox bool
 }
 
 func newEnclaveCommand() *cobra.Command {
@@ -34,8 +36,9 @@ func newEnclaveCommand() *cobra.Command {
 		Long: `Enclave serves each folder, which has an app.py with a cape_handler, as local/<folder name>.
 
 It speaks the whole protocol, with a simulated security module and an attestation root that is
-fresh on each start. Nothing isolates it from this machine: it is for developing and testing,
-and only clients that are given its root trust it.
+fresh on each start: it is for developing and testing, and only clients that are given its root
+trust it. Functions have no network and see no files but their own and the interpreter's, as far
+as the kernel grants that; the log says what it does not grant.
 
 When it is ready it prints one line of JSON on standard output: "url", "attestation_root" and,
 with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "functions" and
@@ -56,6 +59,7 @@ with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "fun
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:0", "`HOST:PORT` to listen on; port 0 takes a free one")
 	f.BoolVar(&flags.tls, "tls", false, "serve wss:// under an authority of its own")
 	f.StringVar(&flags.python, "python", "python3", "`INTERPRETER` that runs the functions: a path, or a name in PATH")
+	f.BoolVar(&flags.requireSandbox, "require-sandbox", false, "refuse to start where the kernel does not grant all that shuts functions in")
 	f.StringArrayVar(&flags.faults, "fault", nil, "misbehave as `NAME` says, to test clients: "+faultNames())
 	return command
 }
@@ -74,11 +78,11 @@ func faultNames() string {
 
 func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
 	options := enclave.Options{
-		Listen: flags.listen, TLS: flags.tls,
+		Listen: flags.listen, TLS: flags.tls, RequireSandbox: flags.requireSandbox,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
 	if host, _, err := net.SplitHostPort(flags.listen); err == nil && !isLoopback(host) {
-		options.Log.Warn("anyone who reaches this address can run the functions, which nothing isolates from this machine", "listen", flags.listen)
+		options.Log.Warn("anyone who reaches this address can run the functions", "listen", flags.listen)
 	}
 	python, err := exec.LookPath(flags.python)
 	if err == nil {

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -74,13 +75,12 @@ def do_fork_and_return(argument: str) -> bytes:
 
 
 def do_child(argument: str) -> bytes:
-    """Starts a child, in a session of its own if asked to, and returns its process id."""
-    child = os.fork()
-    if child == 0:
-        if argument == "escaped":
-            os.setsid()
-        time.sleep(1000)
-    return b"%d" % child
+    """Starts a child, in a session of its own if asked to. Returns a word of its command line, by
+    which it can be found from outside, and its process id."""
+    mark = "1000.%d" % time.time_ns()
+    command = [sys.executable, "-c", "import time; time.sleep(%s)" % mark]
+    child = subprocess.Popen(command, start_new_session=argument == "escaped")
+    return b"%s %d" % (mark.encode(), child.pid)
 
 
 def do_lock_away(argument: str) -> None:

@@ -1,0 +1,68 @@
+package sandbox
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+const (
+	// InnerUser is the user that functions run under in a user namespace of a host who is root.
+	InnerUser = 1000
+	// unusedUsers is where the users begin that nobody is: systemd's list of user ids has none
+	// from 1879048192 on.
+	unusedUsers     = 0x70000000
+	unusedUsersMask = 0x0fffffff
+)
+
+// Attributes returns how to start a process in the namespaces of a grant, and the user for its
+// [Settings]. number tells apart the processes of a host who is root: each gets a user of its own.
+func Attributes(g Grant, number uint32) (*syscall.SysProcAttr, int) {
+	const namespaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
+	root := os.Geteuid() == 0
+	unused := unusedUsers | int(number&unusedUsersMask)
+	attributes := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	user := 0
+	if root {
+		user = unused
+	}
+	switch g {
+	case None:
+	case Root:
+		attributes.Cloneflags = namespaces
+	default:
+		attributes.Cloneflags = namespaces | syscall.CLONE_NEWUSER
+		attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+		if root {
+			user = InnerUser
+			inner := syscall.SysProcIDMap{ContainerID: InnerUser, HostID: unused, Size: 1}
+			attributes.UidMappings = append(attributes.UidMappings, inner)
+			attributes.GidMappings = append(attributes.GidMappings, inner)
+			attributes.GidMappingsEnableSetgroups = true
+		}
+	}
+	return attributes, user
+}
+
+// Less returns what to try when a start with a grant fails with this error; ok is false when the
+// error is about something else, or there is nothing less.
+func (g Grant) Less(err error) (less Grant, ok bool) {
+	if g == None || !refusal(err) {
+		return g, false
+	}
+	if g == User && os.Geteuid() == 0 {
+		return Root, true
+	}
+	return None, true
+}
+
+// refusal tells errors with which kernels and their policies refuse namespaces.
+func refusal(err error) bool {
+	for _, number := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.ENOSPC, syscall.EINVAL, syscall.ENOSYS, syscall.EUSERS} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
+}
