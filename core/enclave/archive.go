@@ -54,14 +54,26 @@ func pack(folder, scratch string) (string, [sha256.Size]byte, error) {
 	return archive.Name(), checksum, archive.Close()
 }
 
-// unpack puts a function's files into a folder, which exists and is empty. Entries lose their
-// first path element, under which a zip keeps the function.
+// unpack puts a function's files into a folder, which exists and is empty. Entries lose the folder
+// under which most zips keep the function. The zip may be hostile.
 func unpack(archive, folder string) error {
-	files, err := zip.OpenReader(archive)
+	file, err := os.Open(archive)
 	if err != nil {
 		return fmt.Errorf("unpack the function: %w", err)
 	}
-	defer files.Close()
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("unpack the function: %w", err)
+	}
+	files, err := openZip(file, info.Size())
+	if err != nil {
+		return fmt.Errorf("unpack the function: %w", err)
+	}
+	prefix, err := layout(files.File, wire.MaxFunctionSize)
+	if err != nil {
+		return fmt.Errorf("unpack the function: %w", err)
+	}
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return fmt.Errorf("unpack the function: %w", err)
@@ -69,8 +81,8 @@ func unpack(archive, folder string) error {
 	defer root.Close()
 	left := int64(wire.MaxFunctionSize)
 	for _, file := range files.File {
-		_, name, found := strings.Cut(file.Name, "/")
-		if !found || strings.HasSuffix(name, "/") {
+		name, found := strings.CutPrefix(file.Name, prefix)
+		if !found || name == "" || strings.HasSuffix(name, "/") {
 			continue
 		}
 		n, err := unpackFile(file, root, name, left)

@@ -10,6 +10,7 @@ type claims struct {
 	publicKey []byte
 	checksum  []byte // SHA-256 of the function's zip
 	signer    []byte // public key of the checksums' signatures, PKCS#1 DER
+	key       []byte // a user's Cape key, DER
 	nonce     []byte
 }
 
@@ -19,12 +20,13 @@ type userData struct {
 	FuncChecksum []byte `json:"func_checksum,omitempty"`
 	FuncHash     []byte `json:"func_hash,omitempty"`
 	Signer       []byte `json:"signature_verification_public_key,omitempty"`
+	Key          []byte `json:"key,omitempty"`
 }
 
 // attest returns a signed document, with whatever faults are set.
 func (e *Enclave) attest(c claims) ([]byte, error) {
 	c = e.forgeClaims(c)
-	data, err := json.Marshal(userData{FuncChecksum: c.checksum, FuncHash: c.checksum, Signer: c.signer})
+	data, err := json.Marshal(userData{FuncChecksum: c.checksum, FuncHash: c.checksum, Signer: c.signer, Key: c.key})
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,9 @@ type Enclave struct {
 	info      Info
 	pcrs      map[int][]byte
 	module    *securityModule
+	service   Service
+	archives  *archives
+	uploads   chan struct{}                 // has room for as many as there may be
 	results   func() (*resultSigner, error) // waits for it
 	functions []*function
 	python    *interpreter // nil where no function needs one
@@ -62,7 +65,10 @@ func Start(o Options) (*Enclave, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Enclave{options: o, remove: remove}
+	e := &Enclave{options: o, remove: remove, service: o.Service, uploads: make(chan struct{}, uploadsAtOnce)}
+	if e.service == nil {
+		e.service = &localService{key: lazyKey(o.Key)}
+	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.start(); err != nil {
 		_ = e.Close()
@@ -140,6 +146,9 @@ func (e *Enclave) end() error {
 	}
 	if e.spawner != nil {
 		e.spawner.close()
+	}
+	if e.archives != nil {
+		e.archives.close()
 	}
 	err := e.removeScratch()
 	if err != nil {

@@ -18,7 +18,9 @@ type function struct {
 	id       string
 	checksum [sha256.Size]byte
 	handler  Handler // nil: archive holds it
-	archive  string  // path of its zip
+	archive  string  // path of its zip; empty: code holds it
+	owner    string  // whose Cape key opens inputs, and code
+	code     func() ([]byte, error)
 }
 
 // idAlphabet is that of shortuuid: what is easily told apart.
@@ -61,7 +63,7 @@ func newFunction(f Function, scratch string, image []byte) (*function, error) {
 	if !validName(name) {
 		return nil, fail("argument.functions", nil, "a function cannot be named %q: use 1 to 64 letters, digits, _, . and -", name)
 	}
-	made := &function{name: user + "/" + name, handler: f.Handler}
+	made := &function{name: user + "/" + name, handler: f.Handler, owner: user}
 	if f.Handler != nil {
 		// A handler is part of the program, so that is what stands for its content.
 		made.checksum = sha256.Sum256(fmt.Appendf(nil, "libcape handler\x00%s\x00%x", name, image))

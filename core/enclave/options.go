@@ -2,10 +2,12 @@ package enclave
 
 import (
 	"context"
+	"crypto/rsa"
 	"log/slog"
 	"net"
 	"time"
 
+	"github.com/libcape/libcape/core/capekey"
 	"github.com/libcape/libcape/core/enclave/sandbox"
 )
 
@@ -18,6 +20,12 @@ type Options struct {
 	TLS bool
 	// Functions are served as "local/<name>".
 	Functions []Function
+	// Service adds accounts, tokens and a store of functions; nil: there are only Functions, and
+	// any token will do.
+	Service Service
+	// Key is the Cape key (RSA-4096) of an enclave without a Service; nil: one is made when it is
+	// first needed.
+	Key *rsa.PrivateKey
 	// Python is the absolute path of the interpreter that runs functions in folders. It may be
 	// that of a virtual environment. Needed only where there are such functions.
 	Python string
@@ -102,6 +110,9 @@ func (o Options) settle() (Options, error) {
 	}
 	if o.MaxInput < 0 || o.MaxInput > maxMaxInput {
 		return o, fail("argument.options", nil, "the largest input may be 1 to %d bytes, not %d", maxMaxInput, o.MaxInput)
+	}
+	if o.Key != nil && o.Key.N.BitLen() != capekey.KeyBits {
+		return o, fail("argument.options", nil, "the Cape key has %d bits: give one of %d", o.Key.N.BitLen(), capekey.KeyBits)
 	}
 	if !o.Limits.Valid() {
 		return o, fail("argument.options", nil, "a limit of functions is negative: give a positive one, or 0 for the default")

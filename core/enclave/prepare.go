@@ -7,7 +7,7 @@ import (
 
 // prepare does all that comes before listening. What takes time is done side by side.
 func (e *Enclave) prepare() error {
-	folders := false
+	folders := e.options.Service != nil // which runs functions that come later
 	for _, f := range e.options.Functions {
 		folders = folders || f.Folder != ""
 	}
@@ -47,6 +47,7 @@ func (e *Enclave) prepare() error {
 			return err
 		}
 		e.spawner = newSpawner()
+		e.archives = &archives{folder: e.scratch, linger: archiveLinger, opened: map[string]*archive{}}
 		e.workers = newWorkers(e)
 		e.workers.startNext()
 	}

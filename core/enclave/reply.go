@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/libcape/libcape/core/capekey"
 	"github.com/libcape/libcape/core/transport"
 	"github.com/libcape/libcape/core/wire"
 )
@@ -46,13 +47,25 @@ func (s *session) result(ctx context.Context, r runner, q request) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	sums := wire.Checksums{Function: s.function.checksum[:]}
-	inputSum := s.digest(input)
+	if capekey.IsCiphertext(input) {
+		sealed := input
+		if input, err = s.enclave.unseal(ctx, s.function.owner, sealed); err != nil {
+			return nil, errors.New(s.enclave.toldOf(err))
+		}
+		clear(sealed)
+	}
+	var inputSum func() []byte
+	if s.signer != nil { // unsigned, checksums prove nothing
+		inputSum = s.digest(input)
+	}
 	output, err := r.invoke(ctx, input)
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // a handler may still be using the input
 	}
-	sums.Input = inputSum()
+	sums := wire.Checksums{Function: s.function.checksum[:]}
+	if s.signer != nil {
+		sums.Input = inputSum()
+	}
 	defer clear(input)
 	if err != nil {
 		return nil, err
@@ -63,14 +76,15 @@ func (s *session) result(ctx context.Context, r runner, q request) ([]byte, erro
 	if size, limit := int64(len(output)), s.enclave.maxPlain(); size > limit {
 		return nil, fmt.Errorf("the result has %d bytes: this enclave takes at most %d", size, limit)
 	}
-	sums.Output = s.digest(output)()
-	result := wire.Result{Output: output, Checksums: &sums}
-	if s.signer != nil {
-		if result.SignedChecksums, err = s.signer.sign(sums); err != nil {
-			return nil, err
-		}
+	if s.signer == nil {
+		return wire.EncodeResult(wire.Result{Output: output}), nil
 	}
-	return wire.EncodeResult(result), nil
+	sums.Output = s.digest(output)()
+	signature, err := s.signer.sign(sums)
+	if err != nil {
+		return nil, err
+	}
+	return wire.EncodeResult(wire.Result{Output: output, Checksums: &sums, SignedChecksums: signature}), nil
 }
 
 // digest is the SHA-256 of data, which may only be read until the result was asked for. That of

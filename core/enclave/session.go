@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/libcape/libcape/core/hpke"
@@ -27,15 +28,29 @@ const tooMany = "too many requests are waiting: send fewer at once"
 // goroutine reads and waits for nothing else, so that pings are answered all the time, another
 // runs the function.
 type session struct {
+	*conversation
 	enclave  *Enclave
-	function *function
 	conn     *transport.Conn
 	below    net.Conn // what conn runs over, for faults
 	key      *hpke.PrivateKey
 	signer   *resultSigner
+	claims   claims
+	busy     atomic.Bool   // the document is being made: it is not the client who is idle
 	attested chan struct{} // closed when the document has been sent
 	queue    *queue
 	log      *slog.Logger
+}
+
+// conversation is what a session is about: that which differs from route to route.
+type conversation struct {
+	function *function // nil: the route runs none
+	limit    int64     // bytes of a message
+	queued   int64     // bytes of all messages that wait
+	leave    func()    // called when it is over, if not before; nil: nothing is to be done
+	// claim adds to what the document states; nil: nothing. It may take its time.
+	claim func(ctx context.Context, c *claims) error
+	// talk holds the session from the document on, until it is over.
+	talk func(s *session, ctx context.Context)
 }
 
 // run holds the session until either side ends it.
@@ -44,14 +59,10 @@ func (s *session) run(ctx context.Context) {
 	defer cancel()
 	defer transport.SpawnWhenDone(ctx, func() { _ = s.conn.Close() }, nil)()
 	s.log.Debug("session opened")
-	// At first the key may still be in the making, which is not time that the client idles away.
-	signer, err := s.enclave.results()
-	if err != nil {
-		s.log.Error("session refused", "error", err)
-		_ = s.write(transport.Text, wire.EncodeError(err.Error()))
+	if err := s.prepare(ctx); err != nil {
+		s.end(s.enclave.refusal(err).Text)
 		return
 	}
-	s.signer = signer
 	answered := make(chan struct{})
 	transport.Spawn(func() {
 		defer close(answered)
@@ -64,6 +75,18 @@ func (s *session) run(ctx context.Context) {
 	s.log.Debug("session closed")
 }
 
+// prepare waits for what the document states. That may still be in the making, which is not time
+// that the client idles away.
+func (s *session) prepare(ctx context.Context) (err error) {
+	if s.function != nil {
+		s.claims.checksum = s.function.checksum[:]
+	}
+	if s.claim != nil {
+		return s.claim(ctx, &s.claims)
+	}
+	return nil
+}
+
 // read takes the first message and answers it, then hands on what follows.
 func (s *session) read(ctx context.Context) {
 	kind, data, err := s.conn.Read()
@@ -74,7 +97,7 @@ func (s *session) read(ctx context.Context) {
 		return
 	}
 	close(s.attested)
-	s.conn.SetReadLimit(s.enclave.maxSealed() + frameSlack)
+	s.conn.SetReadLimit(s.limit + frameSlack)
 	for {
 		kind, data, err := s.conn.Read()
 		if err != nil {
@@ -90,11 +113,12 @@ func (s *session) read(ctx context.Context) {
 
 // attest answers the first message, and reports whether the session goes on.
 func (s *session) attest(ctx context.Context, kind transport.Kind, data []byte) bool {
+	s.busy.Store(true)
+	defer s.busy.Store(false)
 	frame, err := s.document(kind, data)
 	if err != nil {
 		s.log.Warn("session refused", "error", err)
-		_ = s.write(transport.Text, wire.EncodeError(boundText(err.Error())))
-		s.conn.CloseWith(closeNormal, "")
+		s.end(err.Error())
 		return false
 	}
 	return s.sendDocument(ctx, frame)
@@ -112,27 +136,42 @@ func (s *session) document(kind transport.Kind, data []byte) ([]byte, error) {
 	if s.key, err = hpke.GenerateKey(); err != nil {
 		return nil, err
 	}
-	document, err := s.enclave.attest(claims{
-		publicKey: s.key.PublicKey(), checksum: s.function.checksum[:], signer: s.signer.public, nonce: nonce,
-	})
+	if s.function != nil && !wire.IsUnsignedStart(data) {
+		if s.signer, err = s.enclave.results(); err != nil {
+			return nil, err
+		}
+		s.claims.signer = s.signer.public
+	}
+	s.claims.publicKey, s.claims.nonce = s.key.PublicKey(), nonce
+	document, err := s.enclave.attest(s.claims)
 	if err != nil {
 		return nil, err
 	}
 	return wire.EncodeAttestation(document), nil
 }
 
-// answer runs the function for each request, in order, until ctx ends or the session is idle.
-// What the function needs is started between the document and the first request: whoever sends
-// no nonce gets none of it.
+// answer holds the conversation once the document has been sent: whoever sends no nonce gets
+// nothing of it.
 func (s *session) answer(ctx context.Context) {
-	if _, ok := await(ctx, s, s.attested, time.Now()); !ok {
+	if _, ok := await(ctx, s, s.attested, time.Now()); ok {
+		s.talk(s, ctx)
+	}
+}
+
+// runFunction runs the function for each request, in order, until ctx ends or the session is idle.
+// What the function needs is started between the document and the first request.
+func (s *session) runFunction(ctx context.Context) {
+	f, release, err := s.enclave.opened(ctx, s.function)
+	if err != nil {
+		s.log.Error("the function cannot be opened", "error", err)
+		s.end("the function cannot be opened: the enclave's log has the details")
 		return
 	}
-	runner := s.enclave.newRunner(ctx, s.function, s.log)
+	defer release()
+	runner := s.enclave.newRunner(ctx, f, s.log)
 	defer runner.close()
-	last := time.Now()
 	for {
-		next, ok := await(ctx, s, s.queue.requests, last)
+		next, ok := s.next(ctx)
 		if !ok {
 			return
 		}
@@ -141,8 +180,18 @@ func (s *session) answer(ctx context.Context) {
 		if !ok {
 			return
 		}
-		last = time.Now()
 	}
+}
+
+// next waits for a message. Who takes one releases it in the queue.
+func (s *session) next(ctx context.Context) (request, bool) {
+	return await(ctx, s, s.queue.requests, time.Now())
+}
+
+// end tells the client why the session is over, and closes it.
+func (s *session) end(text string) {
+	_ = s.write(transport.Text, wire.EncodeError(boundText(text)))
+	s.conn.CloseWith(closeNormal, "")
 }
 
 // await waits for the next from a channel. It closes the session when nothing was heard from the
@@ -177,6 +226,9 @@ func await[T any](ctx context.Context, s *session, from <-chan T, last time.Time
 }
 
 func (s *session) idleLeft(last time.Time) time.Duration {
+	if s.busy.Load() {
+		return s.enclave.options.IdleTimeout
+	}
 	if heard := s.conn.Heard(); heard.After(last) {
 		last = heard
 	}
@@ -191,9 +243,6 @@ func (s *session) write(kind transport.Kind, frame []byte) error {
 
 // maxPlain is how large an input or an output may be, in bytes.
 func (e *Enclave) maxPlain() int64 { return e.options.MaxInput + envelopeAllowance }
-
-// maxQueued is how many bytes of requests a session keeps.
-func (e *Enclave) maxQueued() int64 { return queueLargest * e.maxSealed() }
 
 // maxSealed is how large a sealed request may be, in bytes.
 func (e *Enclave) maxSealed() int64 { return e.maxPlain() + hpke.Overhead }

@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"core/serdio":          {"github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/msgpack/v5/msgpcode"},
 	"core/wire":            {"github.com/segmentio/asm/base64"},
 	"core/transport":       {"github.com/gorilla/websocket"},
-	"core/enclave":         {module + "core/attest", module + "core/enclave/sandbox", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport", "github.com/fxamacker/cbor/v2"},
+	"core/enclave":         {module + "core/attest", module + "core/capekey", module + "core/enclave/sandbox", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport", "github.com/fxamacker/cbor/v2"},
 	"core/enclave/sandbox": {},
 	"capelib":              {module + "core/attest", module + "core/capekey", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
 	"capelib/cmd/cape":     {module + "capelib", module + "core/attest", module + "core/enclave", module + "core/wire", "github.com/spf13/cobra"},
