@@ -72,7 +72,8 @@ install: ## what was built, into PREFIX (/usr/local), LIBDIR and so on, below DE
 	$(FILL) export/install/capeConfigVersion.cmake.in >"$(DESTDIR)$(CMAKEDIR)/capeConfigVersion.cmake"
 	for file in $(SHARED); do install -D -m 644 "build/share/$$file" "$(DESTDIR)$(DATADIR)/$$file" || exit; done
 
-PAGES       := cape cape-enclave cape-run cape-verify
+PAGES       := cape cape-config cape-delete cape-deploy cape-enclave cape-encrypt cape-function cape-function-create cape-get-pcrs \
+	cape-key cape-list cape-login cape-run cape-test cape-token cape-token-create cape-token-delete cape-token-list cape-verify cape-version
 COMPLETIONS := bash-completion/completions/cape zsh/site-functions/_cape fish/vendor_completions.d/cape.fish
 
 uninstall: ## remove what make install put there, with the same PREFIX, LIBDIR and so on

@@ -32,13 +32,31 @@ func commands(t *testing.T, p tree) []string {
 	return slices.DeleteFunc(offers(t, p, ""), func(name string) bool { return name == "help" || name == "completion" })
 }
 
+// commandLines gives the words of every command, those of commands of commands too; nil is cape alone.
+func commandLines(t *testing.T, p tree) [][]string {
+	t.Helper()
+	lines := [][]string{nil}
+	for _, name := range commands(t, p) {
+		lines = append(lines, []string{name})
+		_, list, found := strings.Cut(run(t, ".", p.path("bin", "cape"), name, "--help"), "Available Commands:\n")
+		if !found {
+			continue
+		}
+		list, _, _ = strings.Cut(list, "\n\n")
+		for _, line := range strings.Split(list, "\n") {
+			lines = append(lines, []string{name, strings.Fields(line)[0]})
+		}
+	}
+	return lines
+}
+
 func TestManPagesDescribeEveryCommandAndFlag(t *testing.T) {
 	t.Parallel()
 	p := direct(t)
 	folder := p.path("share", "man", "man1")
-	pages := map[string][]string{"cape.1": nil}
-	for _, name := range commands(t, p) {
-		pages["cape-"+name+".1"] = []string{name}
+	pages := make(map[string][]string)
+	for _, words := range commandLines(t, p) {
+		pages[strings.Join(append([]string{"cape"}, words...), "-")+".1"] = words
 	}
 	if got := files(t, folder); len(got) != len(pages) {
 		t.Errorf("pages %q, want one for each of %v", got, pages)
@@ -56,6 +74,7 @@ func TestManPagesDescribeEveryCommandAndFlag(t *testing.T) {
 		}
 		if words == nil {
 			for _, command := range commands(t, p) {
+				command = strings.ReplaceAll(command, "-", `\-`)
 				if !strings.Contains(string(page), "\n.B "+command+"\n") || !strings.Contains(string(page), `.BR cape\-`+command+" (1)") {
 					t.Errorf("%s does not describe the command %s", name, command)
 				}
@@ -128,8 +147,8 @@ func TestShellsCompleteEveryCommandAndFlag(t *testing.T) {
 	t.Parallel()
 	p := direct(t)
 	lines := [][]string{{""}}
-	for _, name := range commands(t, p) {
-		lines = append(lines, []string{name, "--"})
+	for _, words := range commandLines(t, p)[1:] {
+		lines = append(lines, append(words, "--"))
 	}
 	for name, shell := range shells {
 		t.Run(name, func(t *testing.T) {

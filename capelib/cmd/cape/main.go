@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,10 @@ import (
 
 // version is set by the Makefile from include/cape.h.
 var version = "(development build)"
+
+// exitStatus ends the help of each command.
+const exitStatus = `Exit status: 0 success; 1 the enclave, the function or the network said no; 2 the command line
+or a file cannot be used.`
 
 const (
 	exitRefused = 1
@@ -39,9 +44,15 @@ func main() {
 }
 
 func run(args []string) int {
-	root := newRootCommand()
+	var e environment
+	root := newRootCommand(&e)
 	root.SetArgs(args)
 	err := root.Execute()
+	if e.verbose {
+		for _, record := range capelib.Log(0) {
+			fmt.Fprintf(os.Stderr, "cape: %s: %s\n", record.Level, record.Message)
+		}
+	}
 	if err == nil {
 		return 0
 	}
@@ -61,7 +72,7 @@ func run(args []string) int {
 		return exitRefused
 	default:
 		// What cobra itself reports: an unknown command or flag, a wrong number of arguments.
-		fmt.Fprintf(os.Stderr, "cape: %v\n", err)
+		fmt.Fprintf(os.Stderr, "cape: %s\n", strings.Join(strings.Fields(err.Error()), " "))
 		return exitUsage
 	}
 }
@@ -69,7 +80,8 @@ func run(args []string) int {
 // refuseEmpty refuses flags that say what to trust or to demand, and say nothing: a script's
 // variable that is not set must not make a check disappear.
 func refuseEmpty(command *cobra.Command) error {
-	for _, name := range []string{"at", "attestation-root", "function-checksum", "nonce", "policy", "root", "tls-ca"} {
+	for _, name := range []string{"at", "attestation-root", "config", "function", "function-checksum", "key-policy-checksum", "name", "nonce", "pcr",
+		"policy", "root", "tls-ca", "url", "username", "write-policy"} {
 		flag := command.Flags().Lookup(name)
 		if flag == nil || !flag.Changed {
 			continue
@@ -78,24 +90,34 @@ func refuseEmpty(command *cobra.Command) error {
 		if several, ok := flag.Value.(interface{ GetSlice() []string }); ok {
 			values = several.GetSlice()
 		}
-		if slices.Contains(values, "") {
+		if len(values) == 0 || slices.Contains(values, "") {
 			return usagef("--%s is empty: give a value, or leave the flag out", name)
 		}
 	}
 	return nil
 }
 
-func newRootCommand() *cobra.Command {
+func newRootCommand(e *environment) *cobra.Command {
 	root := &cobra.Command{
-		Use:               "cape",
-		Short:             "Call code that runs inside a trusted execution environment, and know which code answered",
-		Version:           version,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return refuseEmpty(command) },
+		Use:           "cape",
+		Short:         "Call code that runs inside a trusted execution environment, and know which code answered",
+		Long:          "Cape deploys functions to enclaves, calls them there, and runs a local enclave to try them on.\n\n" + exitStatus,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(command *cobra.Command, _ []string) error {
+			if err := refuseEmpty(command); err != nil {
+				return err
+			}
+			return e.load()
+		},
 	}
+	e.register(root)
+	root.SuggestionsMinimumDistance = 1
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newEnclaveCommand(), newRunCommand(), newVerifyCommand())
+	root.AddCommand(newEnclaveCommand(), newRunCommand(e), newVerifyCommand(e), newDeployCommand(e), newTestCommand(e),
+		newKeyCommand(e), newEncryptCommand(e), newListCommand(e), newDeleteCommand(e), newTokenCommand(e),
+		newFunctionCommand(e), newConfigCommand(e), newPCRsCommand(e), newVersionCommand(e))
 	root.AddCommand(extra...)
 	return root
 }

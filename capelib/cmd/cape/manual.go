@@ -101,7 +101,8 @@ func page(command *cobra.Command) string {
 		}
 	}
 	roff.WriteString(".SH OPTIONS\n")
-	command.Flags().VisitAll(func(flag *pflag.Flag) { option(&roff, flag) })
+	command.LocalFlags().VisitAll(func(flag *pflag.Flag) { option(&roff, flag) })
+	command.InheritedFlags().VisitAll(func(flag *pflag.Flag) { option(&roff, flag) })
 	if command.Example != "" {
 		fmt.Fprintf(&roff, ".SH EXAMPLES\n.nf\n%s\n.fi\n", escape(command.Example))
 	}
@@ -114,6 +115,9 @@ func page(command *cobra.Command) string {
 
 // option describes a flag, with the name that its text gives the value.
 func option(roff *strings.Builder, flag *pflag.Flag) {
+	if flag.Hidden {
+		return
+	}
 	value, text := pflag.UnquoteUsage(flag)
 	roff.WriteString(".TP\n")
 	if flag.Shorthand != "" {

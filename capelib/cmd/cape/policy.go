@@ -12,16 +12,18 @@ import (
 
 // policyFlags say which enclaves are accepted.
 type policyFlags struct {
-	pcrs             []string
-	functionChecksum string
-	anyEnclave       bool
-	allowDebug       bool
+	pcrs              []string
+	functionChecksum  string
+	keyPolicyChecksum string
+	anyEnclave        bool
+	allowDebug        bool
 }
 
 func (p *policyFlags) register(command *cobra.Command) {
 	f := command.Flags()
-	f.StringArrayVar(&p.pcrs, "pcr", nil, "`INDEX:HEX` that the enclave must have; repeat for more indices or more accepted values")
+	f.StringSliceVarP(&p.pcrs, "pcr", "p", nil, "`INDEX:HEX` that the enclave must have; repeat for more indices or more accepted values")
 	f.StringVar(&p.functionChecksum, "function-checksum", "", "SHA-256 of the function's zip, as `HEX`")
+	f.StringVar(&p.keyPolicyChecksum, "key-policy-checksum", "", "SHA-256 of the enclave's key policy, as `HEX`")
 	f.BoolVar(&p.anyEnclave, "any-enclave", false, "accept whatever enclave answers")
 	f.BoolVar(&p.allowDebug, "allow-debug", false, "accept an enclave in debug mode, whose console its host can read")
 }
@@ -53,8 +55,40 @@ func (p *policyFlags) policy() (*capelib.Policy, error) {
 		}
 		policy.FunctionChecksum = checksum
 	}
-	if !p.anyEnclave && policy.PCRs == nil && policy.FunctionChecksum == nil {
-		return nil, usagef("say which enclave to accept: --pcr INDEX:HEX, --function-checksum HEX, or --any-enclave")
+	if p.keyPolicyChecksum != "" {
+		checksum, err := hex.DecodeString(p.keyPolicyChecksum)
+		if err != nil {
+			return nil, usagef("--key-policy-checksum: not hexadecimal")
+		}
+		policy.KeyChecksum = checksum
 	}
+	if !p.given() {
+		return nil, usagef("say which enclave to accept: --pcr INDEX:HEX, --function-checksum HEX, --policy FILE, or --any-enclave")
+	}
+	return policy, nil
+}
+
+// given says that the flags themselves say which enclave to accept.
+func (p *policyFlags) given() bool {
+	return p.anyEnclave || len(p.pcrs) > 0 || p.functionChecksum != "" || p.keyPolicyChecksum != ""
+}
+
+// orFile gives the policy of a file, if one is named, or else that of the flags.
+func (p *policyFlags) orFile(name string) (*capelib.Policy, error) {
+	if name == "" {
+		return p.policy()
+	}
+	if p.given() {
+		return nil, usagef("give --policy, or the policy by --pcr, --function-checksum or --any-enclave, not both")
+	}
+	text, err := readFile("--policy", name)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := capelib.ParsePolicy(text)
+	if err != nil {
+		return nil, err
+	}
+	policy.AllowDebug = policy.AllowDebug || p.allowDebug
 	return policy, nil
 }

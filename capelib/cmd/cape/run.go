@@ -2,13 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,19 +12,14 @@ import (
 
 // runFlags are those of 'cape run'.
 type runFlags struct {
-	url             string
-	attestationRoot string
-	tlsCA           string
-	token           string
-	file            string
-	arguments       string
-	timeout         time.Duration
-	insecureWS      bool
-	policy          policyFlags
+	attestedFlags
+	input     inputFlags
+	arguments string
 }
 
-func newRunCommand() *cobra.Command {
-	var flags runFlags
+func newRunCommand(e *environment) *cobra.Command {
+	flags := runFlags{}
+	flags.environment = e
 	command := &cobra.Command{
 		Use:   "run FUNCTION [INPUT]",
 		Short: "Run a function in an attested enclave, and print its result",
@@ -39,10 +29,9 @@ nothing else.
 
 FUNCTION is an id or user/name. The input is INPUT, or the content of a file with -f; - for
 either is standard input. A function made with serdio takes values, not bytes: give them with --args, and the result is
-printed as JSON. Say which enclave you accept with --pcr or --function-checksum.
+printed as JSON. Say which enclave you accept with --pcr, --function-checksum or --policy.
 
-Exit status: 0 success; 1 the enclave, the function or the network said no; 2 the command line
-or a file cannot be used.`,
+` + exitStatus,
 		Example: `  cape run local/echo hello --url ws://127.0.0.1:8765 \
       --attestation-root root.pem --pcr 0:$PCR0
   cape run local/pythagorean --args '[3, 4]' --url ws://127.0.0.1:8765 --any-enclave \
@@ -58,42 +47,23 @@ or a file cannot be used.`,
 			return flags.run(command.Context(), args)
 		},
 	}
-	f := command.Flags()
-	f.StringVarP(&flags.url, "url", "u", "", "address of the enclave: wss://host, or ws:// to this machine (required)")
-	f.StringVar(&flags.attestationRoot, "attestation-root", "", "`FILE` of PEM roots to trust in place of the AWS Nitro root")
-	f.StringVar(&flags.tlsCA, "tls-ca", "", "`FILE` of PEM authorities to trust for TLS in place of the system's")
-	f.StringVarP(&flags.token, "token", "t", "", "credential to present")
-	f.StringVarP(&flags.file, "file", "f", "", "read the input from `FILE`; - is standard input")
-	f.StringVar(&flags.arguments, "args", "", "arguments of a function made with serdio, as a `JSON` array, or as {\"args\": [...], \"kwargs\": {...}}")
-	f.DurationVar(&flags.timeout, "timeout", capelib.DefaultTimeout, "deadline for connecting, and for the call; 0 is the default")
-	f.BoolVar(&flags.insecureWS, "insecure-ws", false, "permit ws:// to another machine: results can be read and forged on the way")
-	flags.policy.register(command)
+	flags.register(command)
+	flags.input.register(command)
+	command.Flags().StringVar(&flags.arguments, "args", "", "arguments of a function made with serdio, as a `JSON` array, or as {\"args\": [...], \"kwargs\": {...}}")
 	return command
 }
 
 func (flags *runFlags) run(ctx context.Context, args []string) error {
-	if flags.url == "" {
-		return usagef("--url is missing: give the enclave's address")
-	}
-	policy, err := flags.policy.policy()
+	options, err := flags.options()
 	if err != nil {
 		return err
 	}
-	options := capelib.Options{
-		URL: flags.url, Function: args[0], Token: strings.TrimSpace(flags.token), Policy: policy,
-		InsecureWS: flags.insecureWS, Timeout: flags.timeout,
-	}
-	if options.AttestationRoots, err = readFile("--attestation-root", flags.attestationRoot); err != nil {
-		return err
-	}
-	if options.TLSCA, err = readFile("--tls-ca", flags.tlsCA); err != nil {
-		return err
-	}
-	input, err := flags.input(args[1:])
+	options.Function = args[0]
+	input, err := flags.readInput(args[1:])
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	conn, err := capelib.Connect(ctx, options)
 	if err != nil {
@@ -110,10 +80,7 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 		}
 		output = append(output, '\n')
 	}
-	if _, err := os.Stdout.Write(output); err != nil {
-		return usagef("the result cannot be written: %v", err)
-	}
-	return nil
+	return flags.environment.printOutput(output, conn.Report())
 }
 
 // named tells which function an error of a function is from, and what may be behind it.
@@ -129,9 +96,9 @@ func (flags *runFlags) named(function string, err error) error {
 	return capelib.NewError(failure.Reason, function+" failed: "+failure.Message+hint)
 }
 
-func (flags *runFlags) input(args []string) ([]byte, error) {
+func (flags *runFlags) readInput(args []string) ([]byte, error) {
 	if flags.arguments != "" {
-		if len(args) == 1 || flags.file != "" {
+		if len(args) == 1 || flags.input.file != "" {
 			return nil, usagef("give --args, or the input as INPUT or with -f, not both")
 		}
 		arguments := strings.TrimSpace(flags.arguments)
@@ -143,33 +110,7 @@ func (flags *runFlags) input(args []string) ([]byte, error) {
 		}
 		return capelib.SerdioEncode([]byte(arguments))
 	}
-	switch {
-	case len(args) == 1 && flags.file != "":
-		return nil, usagef("give INPUT or -f, not both")
-	case len(args) == 1 && args[0] == "-":
-		flags.file = "-"
-	case len(args) == 1:
-		return []byte(args[0]), nil
-	case flags.file == "":
-		return nil, usagef("the input is missing: give INPUT, -f FILE (- for standard input) or --args")
-	}
-	file := os.Stdin
-	if flags.file != "-" {
-		opened, err := os.Open(flags.file)
-		if err != nil {
-			return nil, usagef("the input cannot be read: %v", err)
-		}
-		defer opened.Close()
-		file = opened
-	}
-	input, err := io.ReadAll(io.LimitReader(file, capelib.MaxInput+1))
-	if err != nil {
-		return nil, usagef("the input cannot be read: %v", err)
-	}
-	if len(input) > capelib.MaxInput {
-		return nil, capelib.NewError("limit.input", fmt.Sprintf("the input has more than %d bytes, which is the limit", capelib.MaxInput))
-	}
-	return input, nil
+	return flags.input.read(args, "give INPUT, -f FILE (- for standard input) or --args")
 }
 
 // readFile reads the file that a flag names, or nothing when the flag is not given.

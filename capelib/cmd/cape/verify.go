@@ -33,7 +33,7 @@ type verifyFlags struct {
 // errRefused ends the command with the status of a refusal, after the report has been printed.
 var errRefused = errors.New("the document was refused")
 
-func newVerifyCommand() *cobra.Command {
+func newVerifyCommand(e *environment) *cobra.Command {
 	var flags verifyFlags
 	command := &cobra.Command{
 		Use:   "verify FILE",
@@ -53,7 +53,10 @@ Exit status: 0 accepted, 1 refused, 2 the command line or a file cannot be used.
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return flags.verify(args[0]) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			flags.json = flags.json || e.output == "json"
+			return flags.verify(args[0])
+		},
 	}
 	f := command.Flags()
 	f.StringArrayVar(&flags.roots, "root", nil, "`FILE` of PEM roots to trust in place of the AWS Nitro root; repeat for more")
@@ -104,7 +107,7 @@ func printJSON(w io.Writer, report *capelib.Report) error {
 func (flags *verifyFlags) options() (capelib.VerifyOptions, error) {
 	o := capelib.VerifyOptions{AtDocumentTime: flags.atDocumentTime}
 	var err error
-	if o.Policy, err = flags.readPolicy(); err != nil {
+	if o.Policy, err = flags.policy.orFile(flags.policyFile); err != nil {
 		return o, err
 	}
 	for _, file := range flags.roots {
@@ -128,25 +131,6 @@ func (flags *verifyFlags) options() (capelib.VerifyOptions, error) {
 		}
 	}
 	return o, nil
-}
-
-func (flags *verifyFlags) readPolicy() (*capelib.Policy, error) {
-	if flags.policyFile == "" {
-		return flags.policy.policy()
-	}
-	if flags.policy.pcrs != nil || flags.policy.functionChecksum != "" || flags.policy.anyEnclave {
-		return nil, usagef("give --policy, or the policy by --pcr, --function-checksum or --any-enclave, not both")
-	}
-	text, err := readFile("--policy", flags.policyFile)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := capelib.ParsePolicy(text)
-	if err != nil {
-		return nil, err
-	}
-	policy.AllowDebug = policy.AllowDebug || flags.policy.allowDebug
-	return policy, nil
 }
 
 func readDocument(name string) ([]byte, error) {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/base64"
+	"io"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libcape/libcape/capelib"
+)
+
+type testFlags struct {
+	attestedFlags
+	input inputFlags
+}
+
+func newTestCommand(e *environment) *cobra.Command {
+	flags := testFlags{}
+	flags.environment = e
+	command := &cobra.Command{
+		Use:   "test DIR|ZIP [INPUT]",
+		Short: "Try a function in an attested enclave, without deploying it",
+		Long: `Test sends a function and an input to an enclave, which runs the function once and keeps nothing,
+and prints the result. Function and input are sealed to the key that the enclave attests. Their
+ciphertexts are held in memory.
+
+` + exitStatus,
+		Example: `  cape test ./echo hello --url ws://127.0.0.1:8765 --attestation-root root.pem --pcr 0:$PCR0
+  cape test ./echo -f input.bin --policy enclave.json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usagef("give one folder or zip, and INPUT or -f; there are %d arguments", len(args))
+			}
+			return nil
+		},
+		RunE: func(command *cobra.Command, args []string) error {
+			options, err := flags.options()
+			if err != nil {
+				return err
+			}
+			input, err := flags.input.read(args[1:], "give INPUT, or -f FILE (- for standard input)")
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilInterrupted(command.Context())
+			defer stop()
+			output, report, err := capelib.Test(ctx, options, args[0], input)
+			if err != nil {
+				return err
+			}
+			return e.printOutput(output, report)
+		},
+	}
+	flags.register(command)
+	flags.input.register(command)
+	return command
+}
+
+// functionOutput is the result of a function in JSON. Bytes that are no text are in base64.
+type functionOutput struct {
+	Output      *string         `json:"output"`
+	Base64      string          `json:"output_base64"`
+	Attestation *capelib.Report `json:"attestation"`
+}
+
+// printOutput writes what a function gave, byte for byte and nothing else, or as JSON.
+func (e *environment) printOutput(output []byte, report *capelib.Report) error {
+	result := functionOutput{Base64: base64.StdEncoding.EncodeToString(output), Attestation: report}
+	if utf8.Valid(output) {
+		text := string(output)
+		result.Output = &text
+	}
+	return e.print(result, func(w io.Writer) { _, _ = w.Write(output) })
+}
