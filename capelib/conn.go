@@ -191,6 +191,9 @@ func (c *Conn) admit(input []byte, o CallOptions) (*Call, error) {
 		c.waiting = append(c.waiting, r)
 		if !c.redialing {
 			c.redialing = true
+			if c.session.served.Swap(false) {
+				c.retry = backoff{}
+			}
 			transport.Spawn(c.redial, func(value any) { c.stop(Panicked(value)) })
 		}
 	}

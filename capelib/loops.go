@@ -70,6 +70,7 @@ func (s *session) readLoop() {
 			s.broken(NewError("protocol.message", "the enclave sent a reply that nobody asked for"))
 			return
 		}
+		s.served.Store(true)
 		failure := AsError(err)
 		if failure != nil {
 			failure.Message = withoutSecret(failure.Message, s.secret)

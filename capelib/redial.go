@@ -74,7 +74,7 @@ func (c *Conn) resume(next *session, report *Report, err error) []*Call {
 		return nil
 	}
 	counters.reconnects.Add(1)
-	c.retry = backoff{}
+	c.retry.failed(time.Now()) // unless a reply comes: a session that brings none is no better
 	c.session, c.report = next, report
 	for _, r := range waiting {
 		if why := next.take(r); why != nil { // lost again at once

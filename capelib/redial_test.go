@@ -261,3 +261,36 @@ func TestCloseEndsAnAttempt(t *testing.T) {
 	_ = conn.Close()
 	wantError(t, <-failed, capelib.CodeClosed, "closed.not_sent")
 }
+
+// calls makes one call after the other for a second, all of which fail.
+func calls(t *testing.T, conn *capelib.Conn) {
+	t.Helper()
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if _, err := conn.Invoke(context.Background(), []byte("x")); err == nil {
+			t.Fatal("a call had a result")
+		}
+	}
+}
+
+func TestSessionsThatBringNothingAreNotMadeOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	conn, g := reconnecting(t, startEnclave(t, enclave.InvokeDropped))
+	calls(t, conn)
+	if n := g.taken.Load(); n < 2 || n > 10 {
+		t.Errorf("%d connections were made in a second", n)
+	}
+}
+
+func TestAttemptsAfterAUsefulSessionAreNotMadeOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	conn, g := reconnecting(t, startEnclave(t))
+	if _, err := conn.Invoke(context.Background(), []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	g.shut.Store(true)
+	g.cut()
+	calls(t, conn)
+	if n := g.taken.Load(); n < 2 || n > 10 {
+		t.Errorf("%d connections were made in a second", n)
+	}
+}

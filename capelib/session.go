@@ -3,6 +3,7 @@ package capelib
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libcape/libcape/core/hpke"
@@ -32,6 +33,8 @@ type session struct {
 	again     string        // what to do when the session has ended
 	wake      chan struct{} // tells the writer that the queue has changed
 	ended     chan struct{} // closed when the session is over
+
+	served atomic.Bool // a reply has come, and no attempt to go on after this session was made yet
 
 	turn sync.Mutex // held by who takes from the queue and writes
 
