@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"core/transport":       {"github.com/gorilla/websocket"},
 	"core/enclave":         {module + "core/attest", module + "core/capekey", module + "core/enclave/sandbox", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport", "github.com/fxamacker/cbor/v2"},
 	"core/enclave/sandbox": {},
+	"core/enclave/store":   {},
 	"capelib":              {module + "core/attest", module + "core/capekey", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
 	"capelib/cmd/cape":     {module + "capelib", module + "core/attest", module + "core/enclave", module + "core/wire", "github.com/spf13/cobra"},
 	"export":               {module + "capelib", module + "core/enclave", module + "include"},
