@@ -109,9 +109,9 @@ func (c *Conn) Start(input []byte, o CallOptions) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s := r.session.Load(); s != nil && len(input) <= sealAtOnce && s.alone(r) {
-		// The network has room for it, and whoever makes one call after the other is spared a
-		// change of threads.
+	if s := r.session.Load(); s != nil && len(input) <= sealAtOnce && s.alone(r) && s.socket.Drained() {
+		// The network has room for it, whatever the peer does, and whoever makes one call after the
+		// other is spared a change of threads.
 		s.seal(r, input)
 		s.writeOwn(r)
 		return r, nil

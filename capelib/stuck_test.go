@@ -111,6 +111,37 @@ func TestACallerEndsByItsDeadlineBehindTheAnswerToAPing(t *testing.T) {
 	}
 }
 
+func TestStartWaitsForNoPeer(t *testing.T) {
+	answer := make(chan struct{})
+	defer close(answer)
+	address := serve(t, func(peer *transport.Conn) { // answers, and reads nothing
+		for range answer {
+			_ = peer.Write(transport.Text, wire.EncodeResult(wire.Result{}), time.Now().Add(time.Second))
+		}
+	})
+	c := open(t, address, func(*session) {})
+	for range 2000 {
+		began := time.Now()
+		r, err := c.Start(make([]byte, sealAtOnce), CallOptions{Timeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Fatalf("it took %v", took)
+		}
+		time.Sleep(20 * time.Microsecond)
+		if r.Progress().Sent < sealAtOnce {
+			time.Sleep(50 * time.Millisecond)
+			if r.Progress().Sent < sealAtOnce {
+				return // the network is full
+			}
+		}
+		answer <- struct{}{}
+		_, _ = r.Result()
+	}
+	t.Error("the network was never full")
+}
+
 func TestADeadlineInTheMiddleOfAWriteDoesNotCostTheConnection(t *testing.T) {
 	address := serve(t, func(peer *transport.Conn) {
 		for {

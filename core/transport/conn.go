@@ -190,6 +190,10 @@ func (c *Conn) Heard() time.Time { return c.network.opened.Add(time.Duration(c.n
 func (c *Conn) Sent() int64     { return c.sent.Load() }
 func (c *Conn) Received() int64 { return c.received.Load() }
 
+// Drained says that the peer's machine has all that was written, so that a short message can be
+// written without waiting for the peer. Where that cannot be known, it says no.
+func (c *Conn) Drained() bool { return c.network.drained() }
+
 // CloseWith tells the peer why (RFC 6455 section 7.4: code 1000 is a normal end; text at most
 // 123 bytes) and closes. It takes at most about a second.
 func (c *Conn) CloseWith(code int, text string) {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"unsafe"
 )
 
 func rawConn(conn net.Conn) syscall.RawConn {
@@ -16,6 +17,20 @@ func rawConn(conn net.Conn) syscall.RawConn {
 		return nil
 	}
 	return raw
+}
+
+// drained says that the peer's machine has all that was written.
+func (c *quietConn) drained() bool {
+	left := int32(-1)
+	if c.raw != nil {
+		_ = c.raw.Control(func(fd uintptr) {
+			var found int32
+			if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&found))); errno == 0 {
+				left = found
+			}
+		})
+	}
+	return left == 0
 }
 
 // Write sends all of p with MSG_NOSIGNAL, under the connection's write deadline. The Go runtime
