@@ -332,8 +332,8 @@ private:
     {
         if (code == CAPE_OK) {
             handle_.release();
-        } else if (!status.is("limit.buffer") && !status.is("timeout.pending") &&
-                   !status.is("argument.null")) {
+        } else if (!status.is("limit.buffer") && !status.is("limit.input") &&
+                   !status.is("timeout.pending") && !status.is("argument.null")) {
             handle_.close();
         }
     }

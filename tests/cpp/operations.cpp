@@ -38,6 +38,7 @@ void results_go_into_memory_of_the_caller(const cape::Connection &conn)
     operation.wait();
     char buffer[6] = "?????";
     std::size_t needed = 0;
+    FAILS(CAPE_E_LIMIT, "limit.input", operation.result(buffer, SIZE_MAX));
     FAILS(CAPE_E_LIMIT, "limit.buffer", operation.result(buffer, 4, &needed));
     CHECK(needed == 5 && buffer[0] == '?' && operation.handle() != 0);
     CHECK(operation.result(buffer, needed) == 5 && std::string_view(buffer) == "hello");
