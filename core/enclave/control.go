@@ -9,8 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/libcape/libcape/core/transport"
 )
 
 // controlLine bounds what a sandbox says in one line. Only trusted code says anything.
@@ -18,7 +16,7 @@ const controlLine = 4 << 10
 
 // control is what the first process of a sandbox tells of it: see the sandbox's program.
 type control struct {
-	conn    net.Conn
+	conn    *net.UnixConn
 	told    chan struct{} // closed when missing, up and trouble stand
 	missing []string      // layers that the kernel does not grant
 	up      bool          // the worker is in its sandbox
@@ -33,7 +31,7 @@ func newControl() (*control, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &control{conn: transport.Quiet(ours), told: make(chan struct{}), done: make(chan struct{})}, theirs, nil
+	return &control{conn: ours, told: make(chan struct{}), done: make(chan struct{})}, theirs, nil
 }
 
 // read returns when the sandbox has said all.
@@ -75,18 +73,15 @@ func (c *control) read() {
 	}
 }
 
-// mark says that another call begins. Where nobody listens, the mark before will do.
+// mark says that another call begins. It waits for nothing: where there is no room, a mark that
+// is still unread will do.
 func (c *control) mark() {
-	raw, ok := c.conn.(syscall.Conn)
-	if !ok {
-		return
-	}
-	descriptor, err := raw.SyscallConn()
+	descriptor, err := c.conn.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = descriptor.Write(func(fd uintptr) bool {
-		_, _ = syscall.Write(int(fd), []byte{0})
+		sendMark(int(fd))
 		return true
 	})
 }
@@ -97,7 +92,7 @@ func (c *control) endBy(deadline time.Time) { _ = c.conn.SetReadDeadline(deadlin
 func (c *control) close() error { return c.conn.Close() }
 
 // socketPair returns our end of a stream socket and the end for a child.
-func socketPair() (net.Conn, *os.File, error) {
+func socketPair() (*net.UnixConn, *os.File, error) {
 	syscall.ForkLock.RLock()
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|socketFlags, 0)
 	if err == nil {
@@ -115,5 +110,5 @@ func socketPair() (net.Conn, *os.File, error) {
 		_ = theirs.Close()
 		return nil, nil, err
 	}
-	return conn, theirs, nil
+	return conn.(*net.UnixConn), theirs, nil // which AF_UNIX makes it
 }

@@ -134,7 +134,11 @@ func dialError(info enclave.Info, route string, subprotocols ...string) (*transp
 // dial opens a session with the enclave's first function and sends the nonce.
 func dial(t testing.TB, e *enclave.Enclave) *client {
 	t.Helper()
-	info := e.Info()
+	return dialAs(t, e.Info())
+}
+
+func dialAs(t testing.TB, info enclave.Info) *client {
+	t.Helper()
 	conn, err := dialError(info, "/v1/run/"+info.Functions[0].Name, "cape.runtime", "a-token")
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +153,12 @@ func dial(t testing.TB, e *enclave.Enclave) *client {
 // connect opens a session and takes the key out of its verified document.
 func connect(t testing.TB, e *enclave.Enclave) *client {
 	t.Helper()
-	c := dial(t, e)
+	return connectAs(t, e.Info())
+}
+
+func connectAs(t testing.TB, info enclave.Info) *client {
+	t.Helper()
+	c := dialAs(t, info)
 	raw, err := wire.DecodeAttestation(c.text())
 	if err != nil {
 		t.Fatal(err)

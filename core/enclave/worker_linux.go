@@ -76,3 +76,7 @@ func waitid(kind, id uintptr, flags uintptr) (int32, syscall.Errno) {
 		waitExited|waitNoReap|flags, 0, 0)
 	return *(*int32)(unsafe.Pointer(&info)), errno
 }
+
+func sendMark(socket int) {
+	_, _ = syscall.SendmsgN(socket, []byte{0}, nil, nil, syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT)
+}

@@ -20,3 +20,6 @@ func (w *worker) reap() (*os.ProcessState, error) {
 	w.reaped = true
 	return state, err
 }
+
+// sendMark does nothing: nobody keeps watch here.
+func sendMark(int) {}

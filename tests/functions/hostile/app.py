@@ -1,10 +1,13 @@
 """Does to its process and to the enclave whatever its input names."""
 
 import ctypes
+import mmap
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 
@@ -92,3 +95,164 @@ def do_lock_away(argument: str) -> None:
 def do_forever(argument: str) -> None:
     while True:
         pass
+
+
+# What it tries to reach.
+
+
+def do_connect(argument: str) -> None:
+    host, _, port = argument.rpartition(":")
+    socket.create_connection((host, int(port)), timeout=10)
+
+
+def do_listen(argument: str) -> None:
+    socket.create_server(("127.0.0.1", 0))
+
+
+def do_resolve(argument: str) -> None:
+    socket.getaddrinfo(argument, 80)
+
+
+def do_abstract(argument: str) -> None:
+    """Connects to a Unix socket without a file."""
+    socket.socket(socket.AF_UNIX).connect("\0" + argument)
+
+
+def do_read(argument: str) -> bytes:
+    with open(argument, "rb") as file:
+        return file.read(100) or b"empty"
+
+
+def do_write_file(argument: str) -> None:
+    with open(argument, "wb") as file:
+        file.write(b"hostile")
+
+
+def do_list(argument: str) -> bytes:
+    return " ".join(sorted(os.listdir(argument))).encode()
+
+
+def do_find(argument: str) -> bytes:
+    """Returns where in the file system a name can be found."""
+    found = [os.path.join(at, argument) for at, folders, files in os.walk("/") if argument in folders + files]
+    return "\n".join(found).encode() or b"nowhere"
+
+
+def do_kill_process(argument: str) -> None:
+    os.kill(int(argument), signal.SIGKILL)
+
+
+def do_kill_parent(argument: str) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+
+
+def do_kill_all(argument: str) -> None:
+    os.kill(-1, signal.SIGKILL)
+
+
+def do_parent_memory(argument: str) -> bytes:
+    with open("/proc/%d/environ" % os.getppid(), "rb") as file:
+        return file.read(10)
+
+
+def do_call(argument: str) -> bytes:
+    """Makes a system call, as glibc does it: a name and numbers."""
+    name, *values = argument.split()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(*[ctypes.c_long(int(value, 0)) for value in values]) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return b"granted"
+
+
+def do_identity(argument: str) -> bytes:
+    with open("/proc/self/status") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return " ".join(lines[name].strip() for name in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp")).encode()
+
+
+# What it tries to use up.
+
+
+def do_fork(argument: str) -> None:
+    """Forks until it cannot."""
+    while True:
+        if os.fork() == 0:
+            time.sleep(1000)
+
+
+def do_fork_bomb(argument: str) -> None:
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            pass
+
+
+def do_threads(argument: str) -> None:
+    while True:
+        threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+
+
+def do_memory(argument: str) -> None:
+    kept = []
+    while True:
+        kept.append(bytearray(16 << 20))
+
+
+def do_memory_of_many(argument: str) -> None:
+    for _ in range(16):
+        if os.fork() == 0:
+            kept = [b"x" * (64 << 20)]
+            time.sleep(1000)
+    time.sleep(1000)
+
+
+def do_shared_memory(argument: str) -> None:
+    kept = []
+    while True:
+        kept.append(mmap.mmap(-1, 64 << 20))
+        kept[-1].write(b"x" * (64 << 20))
+
+
+def do_disk(argument: str) -> None:
+    with open("fill", "wb") as file:
+        while True:
+            file.write(bytes(16 << 20))
+
+
+def do_many_files(argument: str) -> None:
+    for number in range(10**9):
+        with open("file%d" % number, "wb"):
+            pass
+
+
+def do_descriptors(argument: str) -> None:
+    kept = []
+    while True:
+        kept.append(open("/dev/null", "rb"))
+
+
+def do_burn_behind(argument: str) -> None:
+    """Leaves a child behind that takes all the processor time it can get."""
+    if os.fork() == 0:
+        do_forever(argument)
+
+
+def do_burn(argument: str) -> None:
+    """Takes so many seconds of processor time."""
+    until = time.process_time() + float(argument)
+    while time.process_time() < until:
+        pass
+
+
+def do_close_everything(argument: str) -> None:
+    os.closerange(0, 1 << 10)
+    time.sleep(1000)
+
+
+def do_daemon(argument: str) -> bytes:
+    """Starts a process that has nothing to do with this one any more; it counts in a file."""
+    program = "import os, sys, time\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\ntime.sleep(%s)"
+    mark = "1000.%d" % time.time_ns()
+    subprocess.run([sys.executable, "-c", program % mark], start_new_session=True, check=True)
+    return mark.encode()

@@ -1,0 +1,284 @@
+package enclave_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libcape/libcape/core/enclave"
+	"github.com/libcape/libcape/core/enclave/sandbox"
+)
+
+// shutIn returns options that serve the hostile function, in the whole sandbox, with small limits.
+func shutIn(t testing.TB) enclave.Options {
+	t.Helper()
+	o := folder(t, "hostile")
+	o.RequireSandbox = true
+	o.MaxInput = 1 << 20
+	o.Limits = sandbox.Limits{Memory: 256 << 20, CPU: 2 * time.Second, Processes: 32, Descriptors: 64, Files: 64 << 20}
+	return o
+}
+
+// startShutIn skips the test where the kernel does not grant a whole sandbox.
+func startShutIn(t testing.TB, o enclave.Options) *enclave.Enclave {
+	t.Helper()
+	if o.Scratch == "" {
+		o.Scratch = t.TempDir()
+	}
+	e, err := enclave.Start(o)
+	if err != nil && strings.Contains(err.Error(), "as is required") {
+		t.Skipf("needs a kernel that grants the whole sandbox: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func TestAHostileFunctionReachesNothing(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	abstract := fmt.Sprintf("libcape-test-%d", os.Getpid())
+	socket, err := net.Listen("unix", "@"+abstract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	secret := filepath.Join(t.TempDir(), "secret")
+	write(t, secret, "a secret")
+	if err := os.Chmod(secret, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o := shutIn(t)
+	o.Scratch = t.TempDir()
+	e := startShutIn(t, o)
+	other := connect(t, e)
+	other.wantCall("write_file marked-by-another", "ok")
+	c := connect(t, e)
+	for input, text := range map[string]string{
+		"connect " + listener.Addr().String():       "PermissionError",
+		"connect 192.0.2.1:80":                      "PermissionError",
+		"listen":                                    "PermissionError",
+		"resolve example.com":                       "error",
+		"abstract " + abstract:                      "Error",
+		"read " + secret:                            "FileNotFoundError",
+		"write_file " + secret:                      "FileNotFoundError",
+		"read /etc/shadow":                          "FileNotFoundError",
+		"read /proc/1/environ":                      "Error",
+		"read /sys/kernel/notes":                    "FileNotFoundError",
+		"read /dev/mem":                             "FileNotFoundError",
+		"write_file /usr/bin/hostile":               "Error",
+		"write_file /hostile":                       "PermissionError",
+		fmt.Sprintf("kill_process %d", os.Getpid()): "Error",
+		"kill_parent":                               "PermissionError",
+		"parent_memory":                             "Error",
+		"call unshare 0x10000000":                   "PermissionError",
+		"call unshare 0x40000000":                   "PermissionError",
+		"call mount 0 0 0 0 0":                      "PermissionError",
+		"call umount2 0 0":                          "PermissionError",
+		"call ptrace 16 1 0 0":                      "PermissionError",
+		"call setns 0 0":                            "PermissionError",
+		"call memfd_create 0 0":                     "PermissionError",
+		"call shmget 0 1000000 0x3ff":               "PermissionError",
+		"call prctl 1 0 0 0 0":                      "PermissionError",
+		"call syscall 425 1 0":                      "PermissionError",
+		"call syscall 9999":                         "Function not implemented",
+		"call setuid 0":                             "PermissionError",
+		"call chroot 0":                             "PermissionError",
+		"call sethostname 0 0":                      "PermissionError",
+	} {
+		t.Run(input, func(t *testing.T) {
+			c := *c
+			c.t = t
+			c.wantError(input, text)
+		})
+	}
+	c.wantCall("identity", "0000000000000000 0000000000000000 1 2")
+	for _, name := range []string{"marked-by-another", "secret", "lock", filepath.Base(secret)} {
+		if found := string(c.call([]byte("find " + name))); name != "secret" && found != "nowhere" && !strings.Contains(found, "/lib/") {
+			t.Errorf("it finds %s", found)
+		}
+	}
+	processes := string(c.call([]byte("list /proc")))
+	for _, name := range strings.Fields(processes) {
+		if name != "2" && name[0] >= '0' && name[0] <= '9' {
+			t.Errorf("it sees the process %s", name)
+		}
+	}
+	if content, err := os.ReadFile(secret); err != nil || string(content) != "a secret" {
+		t.Errorf("the secret is %q, %v", content, err)
+	}
+}
+
+func TestWhatAHostileFunctionUsesUpIsItsOwnCallersErrorAlone(t *testing.T) {
+	t.Parallel()
+	o := shutIn(t)
+	o.Functions = append(o.Functions, folder(t, "echo").Functions...)
+	e := startShutIn(t, o)
+	for input, text := range map[string]string{
+		"fork":                       "BlockingIOError",
+		"fork_bomb":                  "processor time",
+		"threads":                    "can't start new thread",
+		"memory":                     "MemoryError",
+		"memory_of_many":             "of memory",
+		"shared_memory":              "memory",
+		"result 10000000000":         "MemoryError",
+		"result 5000000":             "the result has 5000000 bytes",
+		"write 00000000025400000000": "descriptor 3", // a reply of 10 GB
+		"forever":                    "processor time",
+		"disk":                       "OSError",
+		"many_files":                 "No space left",
+		"descriptors":                "Too many open files",
+		"close_everything":           "descriptor 3",
+		"kill_parent":                "PermissionError",
+		"kill":                       "signal: killed",
+		"burn 5":                     "processor time",
+	} {
+		t.Run(input, func(t *testing.T) {
+			t.Parallel()
+			bystander := connectTo(t, e, 1)
+			c := connect(t, e)
+			c.request([]byte(input))
+			for range 20 {
+				bystander.wantCall("undisturbed", "undisturbed")
+			}
+			c.wantErrorReply(text)
+			bystander.wantCall("still", "still")
+			_ = c.Close()
+			connectTo(t, e, 1).wantCall("also new ones", "also new ones")
+		})
+	}
+}
+
+func TestProcessorTimeIsCountedForEachCall(t *testing.T) {
+	t.Parallel()
+	o := shutIn(t)
+	o.Limits.CPU = 1500 * time.Millisecond
+	c := connect(t, startShutIn(t, o))
+	for range 4 {
+		c.wantCall("burn 0.7", "ok")
+	}
+	c.wantError("burn 20", "processor time")
+}
+
+func TestAFloodOfOutputIsNobodyElsesTrouble(t *testing.T) {
+	t.Parallel()
+	log, logger := newLog()
+	o := shutIn(t)
+	o.Log = logger
+	c := connect(t, startShutIn(t, o))
+	c.wantCall("print 20000", "ok")
+	log.want(t, "function output left out")
+	if size := len(log.String()); size > 4<<20 {
+		t.Errorf("the log has %d bytes", size)
+	}
+}
+
+func TestNothingOutlivesItsConnection(t *testing.T) {
+	t.Parallel()
+	e := startShutIn(t, shutIn(t))
+	c := connect(t, e)
+	marks := []string{string(c.call([]byte("daemon")))}
+	for _, input := range []string{"child", "child escaped"} {
+		mark, _, _ := strings.Cut(string(c.call([]byte(input))), " ")
+		marks = append(marks, mark)
+	}
+	for _, mark := range marks {
+		if len(running(mark)) == 0 {
+			t.Fatalf("%s is not there", mark)
+		}
+	}
+	c.wantCall("burn_behind", "ok")
+	_ = c.Close()
+	for _, mark := range marks {
+		for deadline := time.Now().Add(patience); len(running(mark)) > 0; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is still there", running(mark))
+			}
+		}
+	}
+}
+
+// running returns the processes that have this in their command line.
+func running(mark string) []string {
+	var found []string
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range lines {
+		if line, err := os.ReadFile(path); err == nil && strings.Contains(string(line), mark) {
+			found = append(found, filepath.Dir(path))
+		}
+	}
+	return found
+}
+
+// This test is not parallel, so that what it counts is its own.
+func TestHostileFunctionsLeaveTheEnclaveAsItWas(t *testing.T) {
+	e := startShutIn(t, shutIn(t))
+	round := func() {
+		for input, text := range map[string]string{
+			"memory": "MemoryError", "fork": "BlockingIOError", "kill": "killed", "write 00000000025400000000": "descriptor 3",
+			"close_everything": "descriptor 3", "print 3000": "", "memory_of_many": "memory",
+		} {
+			c := connect(t, e)
+			if text == "" {
+				c.wantCall(input, "ok")
+			} else {
+				c.wantError(input, text)
+			}
+			_ = c.Close()
+		}
+	}
+	settled := func() (descriptors int, goroutines string) {
+		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			descriptors = countDescriptors()
+		}
+		return descriptors, goroutinesOfEnclaves()
+	}
+	round()
+	descriptors, _ := settled()
+	memory := residentBytes(t)
+	for range 3 {
+		round()
+	}
+	now, goroutines := settled()
+	if now > descriptors {
+		t.Errorf("%d descriptors were open, now %d; goroutines:\n%s", descriptors, now, goroutines)
+	}
+	if grown := residentBytes(t) - memory; grown > 32<<20 {
+		t.Errorf("the enclave takes %d bytes more", grown)
+	}
+}
+
+func residentBytes(t *testing.T) int64 {
+	t.Helper()
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(statm), &size, &resident); err != nil {
+		t.Fatal(err)
+	}
+	return resident * int64(os.Getpagesize())
+}
+
+// connectTo is connect for another than the first function.
+func connectTo(t *testing.T, e *enclave.Enclave, index int) *client {
+	t.Helper()
+	info := e.Info()
+	info.Functions[0] = info.Functions[index]
+	return connectAs(t, info)
+}
