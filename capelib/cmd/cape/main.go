@@ -105,11 +105,11 @@ func newRootCommand(e *environment) *cobra.Command {
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(command *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(command *cobra.Command, args []string) error {
 			if err := refuseEmpty(command); err != nil {
 				return err
 			}
-			return e.load()
+			return e.load(command.Name() == "config" && len(args) == 2)
 		},
 	}
 	e.register(root)

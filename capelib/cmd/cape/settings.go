@@ -58,14 +58,15 @@ func (e *environment) register(root *cobra.Command) {
 	f.StringVarP(&e.output, "output", "o", "plain", "`FORM` of the output: plain or json")
 }
 
-// load reads the presets, and refuses what is not to be had.
-func (e *environment) load() error {
+// load reads the presets, and refuses what is not to be had. begins says that presets which are
+// not there yet are about to be written.
+func (e *environment) load(begins bool) error {
 	if e.output != "plain" && e.output != "json" {
 		return usagef("--output %s: give plain or json", e.output)
 	}
 	path, named := e.presetsPath()
 	content, err := os.ReadFile(path)
-	if err != nil && (named || !errors.Is(err, fs.ErrNotExist)) {
+	if err != nil && (named && !begins || !errors.Is(err, fs.ErrNotExist)) {
 		return usagef("the presets cannot be read: %v", err)
 	}
 	if e.presets, err = parsePresets(content); err != nil {
