@@ -56,9 +56,20 @@ class Refused(Exception):
 class Kernel:
     """Calls that Python has no function for."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str) -> None:
+        """host names the mount namespace of the enclave, which no call may change."""
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.libc.syscall.restype = ctypes.c_long
+        try:
+            here = os.readlink("/proc/self/ns/mnt")
+        except OSError:
+            here = ""
+        self.apart = host != "" and here != "" and here != host
+
+    def must_be_apart(self) -> None:
+        """Anything else would change the mounts, and the root, of the whole machine."""
+        if not self.apart:
+            raise Refused("there is no mount namespace for it alone")
 
     def check(self, result: int, what: str) -> int:
         if result < 0:
@@ -73,6 +84,7 @@ class Kernel:
         return self.check(self.libc.prctl(option, *rest), what)
 
     def mount(self, source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+        self.must_be_apart()
         result = self.libc.mount(
             os.fsencode(source), os.fsencode(target), kind.encode() or None,
             ctypes.c_ulong(flags), options.encode() or None,
@@ -81,6 +93,7 @@ class Kernel:
 
     def protect(self, target: str) -> None:
         """Makes a mount, and those below it, read-only."""
+        self.must_be_apart()
         attributes = (ctypes.c_uint64 * 4)(MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
         try:
             self.call(
@@ -90,6 +103,12 @@ class Kernel:
         except Refused:  # before Linux 5.12: one mount at a time, with the flags it had
             kept = os.statvfs(target).f_flag & (MS_NOEXEC | TIME_FLAGS)
             self.mount("none", target, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
+
+    def change_root(self) -> None:
+        """Makes the working directory, a mount, the root, and takes the old root off."""
+        self.must_be_apart()
+        self.check(self.libc.pivot_root(b".", b"."), "pivot_root")
+        self.check(self.libc.umount2(b".", MNT_DETACH), "umount2")
 
     def bind(self, source: str, target: str) -> None:
         if os.path.isdir(source):

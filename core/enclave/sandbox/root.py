@@ -33,7 +33,7 @@ class Settings:
         self.uid = int(settings["uid"])  # 0: there is no other
         self.withheld = settings["withheld"].split(",")
         self.missing: "list[str]" = []
-        self.kernel = Kernel()
+        self.kernel = Kernel(settings["mounts"] if settings["namespaces"] != "" else "")
         self.first = os.getpid() == 1
         self.rooted = False
         self.listed = False  # /proc has the processes of this sandbox, and no others
@@ -76,7 +76,10 @@ class Rooted(Settings):
 
     def root(self) -> None:
         """Makes a file system in memory the root, in which there is what the interpreter needs."""
+        if not self.first:  # no namespaces were granted: every mount would be the host's own
+            raise Refused("there is no mount namespace of its own")
         kernel, top = self.kernel, self.folder + "/root"
+        kernel.must_be_apart()
         kernel.mount("none", "/", "", MS_REC | MS_PRIVATE)
         sizes = "mode=755,size=%d,nr_inodes=%d" % (self.limit("files"), self.limit("inodes"))
         os.mkdir(top)
@@ -110,8 +113,7 @@ class Rooted(Settings):
         if self.first:
             self.listed = self.layer("private /proc", self.proc)
         os.chdir(top)
-        kernel.check(kernel.libc.pivot_root(b".", b"."), "pivot_root")
-        kernel.check(kernel.libc.umount2(b".", MNT_DETACH), "umount2")
+        kernel.change_root()
         os.chdir("/")
 
     def proc(self) -> None:

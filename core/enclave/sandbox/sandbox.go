@@ -15,6 +15,7 @@ package sandbox
 import (
 	"embed"
 	"encoding/hex"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -109,11 +110,22 @@ func (s Settings) Arguments() []string {
 		"files=" + number(s.Limits.Files),
 		"inodes=" + number(max(s.Limits.Files/filesEach, 1<<10)),
 		"namespaces=" + s.Grant.String(),
+		"mounts=" + hostMounts(),
 		"refused=" + s.Grant.refused(),
 		"uid=" + strconv.Itoa(s.User),
 		"withheld=" + strings.Join(s.Withheld, ","),
 		"filter=" + hex.EncodeToString(Filter(runtime.GOARCH)),
 	}
+}
+
+// hostMounts names the mount namespace of this process, which the program must not change. It is
+// empty where that cannot be told, and then the program changes no mounts at all.
+func hostMounts() string {
+	name, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // Grant is which namespaces the kernel grants.
