@@ -71,6 +71,9 @@ func TestScripts(t *testing.T) {
 			for name, value := range prepare(t, e.WorkDir, e.Defer) {
 				e.Setenv(name, value)
 			}
+			tokens := issuer()
+			e.Defer(tokens.Close)
+			e.Setenv("ISSUER", tokens.URL)
 			return nil
 		},
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"set": set, "zeroes": zeroes},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,9 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/libcape/libcape/capelib"
 )
 
-// login is the file that 'cape login' writes. Other clients read it too, and know all but the last.
+// login is the file that 'cape login' writes. Other clients read it too, and know all but the last
+// two.
 type login struct {
 	AccessToken  string    `json:"access_token"`
 	TokenType    string    `json:"token_type"`
@@ -21,6 +25,14 @@ type login struct {
 	IDToken      string    `json:"id_token"`
 	// Host is where the token may be shown. Files of other clients do not say.
 	Host string `json:"enclave_host,omitempty"`
+	// Issuer is who renews the token.
+	Issuer string `json:"auth_host,omitempty"`
+}
+
+// hasEnded says that the token has ended, or is about to.
+func (l *login) hasEnded() bool {
+	const reserve = 30 * time.Second
+	return !l.Expiry.IsZero() && time.Now().Add(reserve).After(l.Expiry)
 }
 
 // savedLogin reads the login, or gives nil where there is none.
@@ -40,7 +52,17 @@ func (e *environment) savedLogin() (*login, error) {
 	return &saved, nil
 }
 
+// saveLogin keeps a login for the commands after this.
+func (e *environment) saveLogin(saved *login) error {
+	content, err := json.Marshal(saved)
+	if err != nil {
+		return err
+	}
+	return e.keep(e.get("local_auth_file_name"), append(content, '\n'))
+}
+
 // tokenFor is the saved token, if it may be shown to the host of an address: a login is for one.
+// A token that has ended is renewed.
 func (e *environment) tokenFor(address string) (string, error) {
 	saved, err := e.savedLogin()
 	if err != nil || saved == nil {
@@ -48,6 +70,13 @@ func (e *environment) tokenFor(address string) (string, error) {
 	}
 	if saved.Host != "" && hostOf(saved.Host) != hostOf(address) {
 		return "", nil
+	}
+	if saved.hasEnded() {
+		ctx, cancel := context.WithTimeout(context.Background(), capelib.DefaultTimeout)
+		defer cancel()
+		if saved, err = e.renew(ctx, saved); err != nil {
+			return "", err
+		}
 	}
 	return saved.AccessToken, nil
 }

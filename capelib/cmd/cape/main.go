@@ -117,7 +117,7 @@ func newRootCommand(e *environment) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newEnclaveCommand(), newRunCommand(e), newVerifyCommand(e), newDeployCommand(e), newTestCommand(e),
 		newKeyCommand(e), newEncryptCommand(e), newListCommand(e), newDeleteCommand(e), newTokenCommand(e),
-		newFunctionCommand(e), newConfigCommand(e), newPCRsCommand(e), newVersionCommand(e))
+		newFunctionCommand(e), newConfigCommand(e), newPCRsCommand(e), newVersionCommand(e), newLoginCommand(e))
 	root.AddCommand(extra...)
 	return root
 }
