@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"core/enclave/sandbox": {},
 	"core/enclave/store":   {},
 	"capelib":              {module + "core/attest", module + "core/capekey", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
-	"capelib/cmd/cape":     {module + "capelib", module + "core/attest", module + "core/enclave", module + "core/wire", "github.com/spf13/cobra"},
+	"capelib/cmd/cape":     {module + "capelib", module + "core/attest", module + "core/enclave", module + "core/wire", "github.com/spf13/cobra", "golang.org/x/oauth2"},
 	"export":               {module + "capelib", module + "core/enclave", module + "include"},
 	"include":              {},
 }
