@@ -37,6 +37,8 @@ type Call struct {
 	output []byte // these two are written before done is closed, and not after
 	err    *Error
 
+	input []byte // digest of the input, where results are verified; written before it is sealed
+
 	// What follows is guarded by the session's lock.
 	sealed   *sealed // nil until it is sealed, and when nobody needs it any more
 	written  int64   // bytes that have been sent; while the writer is at it, see session.progress

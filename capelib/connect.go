@@ -78,10 +78,17 @@ func (o Options) dial(ctx context.Context, t *target) (*session, *Report, error)
 	if o.Reconnect {
 		again = "the next call connects again"
 	}
-	return &session{
+	opened := &session{
 		socket: socket, publicKey: document.PublicKey, host: t.endpoint.Host, timeout: t.timeout,
 		pingEvery: pingEvery, secret: o.Token, again: again,
-	}, report, nil
+	}
+	if o.SignedResults {
+		if opened.results, err = newResultVerifier(document, report); err != nil {
+			_ = socket.Close()
+			return nil, report, err
+		}
+	}
+	return opened, report, nil
 }
 
 // dialAttested gives a connection to an enclave that was verified, and its document.
@@ -108,7 +115,11 @@ func (o Options) attest(ctx context.Context, t *target, socket *transport.Conn) 
 	defer stop()
 	nonce := make([]byte, nonceSize)
 	_, _ = rand.Read(nonce) // never fails: it ends the process where no randomness is to be had
-	raw, err := exchange(ctx, socket, nonce)
+	start := wire.EncodeUnsignedStart(nonce)
+	if o.SignedResults {
+		start = wire.EncodeStart(nonce)
+	}
+	raw, err := exchange(ctx, socket, start)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, nil, connectWaitError(ctx, t.endpoint.Host)
@@ -128,10 +139,10 @@ func (o Options) attest(ctx context.Context, t *target, socket *transport.Conn) 
 	return document, report, nil
 }
 
-// exchange sends the nonce and returns the document that answers it.
-func exchange(ctx context.Context, socket *transport.Conn, nonce []byte) ([]byte, error) {
+// exchange sends the first message and returns the document that answers it.
+func exchange(ctx context.Context, socket *transport.Conn, start []byte) ([]byte, error) {
 	deadline, _ := ctx.Deadline()
-	if err := socket.Write(transport.Text, wire.EncodeUnsignedStart(nonce), deadline); err != nil {
+	if err := socket.Write(transport.Text, start, deadline); err != nil {
 		return nil, err
 	}
 	kind, frame, err := socket.Read()

@@ -72,6 +72,14 @@ func (s *session) readLoop() {
 		}
 		s.served.Store(true)
 		failure := AsError(err)
+		if s.results != nil && failure == nil {
+			if forged := s.results.verify(result, r.input); forged != nil {
+				clear(result.Output)
+				r.settle(nil, forged)
+				s.fail(forged)
+				return
+			}
+		}
 		if failure != nil {
 			failure.Message = withoutSecret(failure.Message, s.secret)
 		}

@@ -81,13 +81,13 @@ func TestConnectRefusesOptionsThatCannotBeMeant(t *testing.T) {
 func TestParseOptionsReadsEveryName(t *testing.T) {
 	t.Parallel()
 	o, err := capelib.ParseOptions([]byte(`{"url":"u","function":"f","token":"t","token_type":"function",
-		"attestation_roots":"r","tls_ca":"c","policy":{"any":true,"allow_debug":true},"insecure_ws":true,"proxy":"p","timeout_ms":5}`))
+		"attestation_roots":"r","tls_ca":"c","policy":{"any":true,"allow_debug":true},"insecure_ws":true,"proxy":"p","timeout_ms":5,"reconnect":true,"signed_results":true}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o.URL != "u" || o.Function != "f" || o.Token != "t" || o.TokenType != capelib.FunctionToken ||
 		string(o.AttestationRoots) != "r" || string(o.TLSCA) != "c" || !o.Policy.Any || !o.Policy.AllowDebug ||
-		!o.InsecureWS || o.Proxy != "p" || o.Timeout.Milliseconds() != 5 {
+		!o.InsecureWS || o.Proxy != "p" || o.Timeout.Milliseconds() != 5 || !o.Reconnect || !o.SignedResults {
 		t.Errorf("%+v", o)
 	}
 }

@@ -29,10 +29,11 @@ type session struct {
 	host      string
 	timeout   time.Duration // for writing one request
 	pingEvery time.Duration
-	secret    string        // the token: no text of the peer's may bring it back
-	again     string        // what to do when the session has ended
-	wake      chan struct{} // tells the writer that the queue has changed
-	ended     chan struct{} // closed when the session is over
+	secret    string          // the token: no text of the peer's may bring it back
+	again     string          // what to do when the session has ended
+	results   *resultVerifier // nil: results are as TLS delivers them
+	wake      chan struct{}   // tells the writer that the queue has changed
+	ended     chan struct{}   // closed when the session is over
 
 	served atomic.Bool // a reply has come, and no attempt to go on after this session was made yet
 
@@ -90,6 +91,9 @@ func (s *session) seal(r *Call, input []byte) {
 		return
 	}
 	failure = nil
+	if s.results != nil {
+		r.input = digestOf(input)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.state.Load() == queued {

@@ -155,6 +155,11 @@ CAPE_API int32_t cape_buf_free(cape_buf *buf);
  *   "proxy"              http://host[:port] of a CONNECT proxy; the environment is not read
  *   "timeout_ms"         deadline for connecting, and for each call on the connection; 0 or
  *                        absent: 30000
+ *   "signed_results"     true: the enclave signs each result with a key that its attestation
+ *                        document states, and one that is not proved so is refused and ends the
+ *                        connection (CAPE_E_ATTESTATION, "signature.result"). About a millisecond
+ *                        of the enclave's time for each call. Without it, results are protected
+ *                        on the way by TLS alone.
  *   "reconnect"          true: when the connection is lost, the next call dials again, under the
  *                        same options and with a fresh nonce. Calls that come meanwhile share
  *                        the attempt; after a failed one the next waits, from 100 ms up to 10 s.

@@ -35,6 +35,12 @@ export interface CapeOptions {
    * for the session is gone. `report` stays that of the first connect.
    */
   reconnect?: boolean;
+  /**
+   * True: the enclave signs each result with a key that its attestation document states. One that is
+   * not proved so is an AttestationError, and ends the connection. Without it, results are protected
+   * on the way by TLS alone.
+   */
+  signedResults?: boolean;
   /** True permits `ws://` to a host that is not loopback. Results are then readable and forgeable on the way. */
   insecureWs?: boolean;
   /** `http://host[:port]` of a CONNECT proxy. The environment is not read. */
@@ -42,7 +48,7 @@ export interface CapeOptions {
 }
 
 const optionNames = [
-  "url", "enclave", "policy", "token", "tokenType", "attestationRoot", "tlsCa", "timeout", "reconnect", "insecureWs", "proxy",
+  "url", "enclave", "policy", "token", "tokenType", "attestationRoot", "tlsCa", "timeout", "reconnect", "signedResults", "insecureWs", "proxy",
 ]; // prettier-ignore
 
 /**
@@ -247,5 +253,6 @@ async function native(options: CapeOptions, function_: FunctionRef, timeout: num
     proxy: options.proxy,
     timeout_ms: timeout || options.timeout,
     reconnect: options.reconnect,
+    signed_results: options.signedResults,
   };
 }

@@ -52,6 +52,9 @@ class Cape(Client):
     :param reconnect: when the connection is lost, the next invoke opens another: to the same
         function, under the same policy, with a fresh nonce. What was under way has failed, and
         is never sent again. State that the function kept is gone.
+    :param signed_results: have the enclave sign each result with a key that its attestation
+        document states; one that is not proved so is an :class:`AttestationError`, and ends the
+        connection. Without it, results are protected on the way by TLS alone.
     :raises ValueError: an argument is not usable; or no token was given, none is stored, and the
         URL is the public service.
     :raises RuntimeError: the token file has no token, likewise.

@@ -35,11 +35,21 @@ class Client:
         insecure_ws: bool = False,
         proxy: str | None = None,
         reconnect: bool = False,
+        signed_results: bool = False,
     ) -> None:
         if verbose:
             _log_debug()
         self._settings = gather(
-            url, enclave, attestation_root, tls_ca, policy, timeout, insecure_ws, proxy, reconnect
+            url,
+            enclave,
+            attestation_root,
+            tls_ca,
+            policy,
+            timeout,
+            insecure_ws,
+            proxy,
+            reconnect,
+            signed_results,
         )
         self._access_token = _checked_token(access_token, "access_token")
         if self._access_token is None and self._settings.is_default:

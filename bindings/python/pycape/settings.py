@@ -30,6 +30,7 @@ class Settings:
     insecure_ws: bool
     proxy: str | None
     reconnect: bool
+    signed_results: bool
 
     @property
     def is_default(self) -> bool:
@@ -74,6 +75,7 @@ class Settings:
             "insecure_ws": self.insecure_ws or None,
             "proxy": self.proxy,
             "reconnect": self.reconnect or None,
+            "signed_results": self.signed_results or None,
         }
         return {name: value for name, value in options.items() if value is not None}
 
@@ -88,6 +90,7 @@ def gather(
     insecure_ws: bool,
     proxy: str | None,
     reconnect: bool,
+    signed_results: bool,
 ) -> Settings:
     """Checks the arguments of a client and adds what the environment has. Reads files; loads no
     library.
@@ -123,6 +126,7 @@ def gather(
         insecure_ws=bool(insecure_ws),
         proxy=proxy,
         reconnect=bool(reconnect),
+        signed_results=bool(signed_results),
     )
 
 

@@ -36,7 +36,7 @@ def test_signatures_are_the_documented_ones() -> None:
     assert parameters(Cape) == (
         "(url='wss://enclave.capeprivacy.com', access_token=None, verbose=False, *, "
         "enclave=None, attestation_root=None, tls_ca=None, policy=None, timeout=None, "
-        "insecure_ws=False, proxy=None, reconnect=False)"
+        "insecure_ws=False, proxy=None, reconnect=False, signed_results=False)"
     )
     assert parameters(Cape.connect) == "(self, function_ref, function_token=None)"
     assert parameters(Cape.invoke) == (
