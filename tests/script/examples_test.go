@@ -1,18 +1,25 @@
 package script
 
 import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
-)
+	"time"
 
-// elsewhere are the commands whose examples need something else than the rest, or do not end.
-var elsewhere = map[string]string{
-	"enclave": "tests/cli starts it",
-	"verify":  "tests/cli has documents for it",
-	"login":   "it needs somebody who agrees",
-}
+	"github.com/libcape/libcape/core/attest"
+	"github.com/libcape/libcape/core/wire"
+)
 
 // TestTheExamplesOfEachCommandsHelpRun takes the examples out of the help, and runs each as it is, but for the
 // enclave's address.
@@ -25,9 +32,6 @@ func TestTheExamplesOfEachCommandsHelpRun(t *testing.T) {
 			examples := section(help(t, command), "Examples:\n")
 			if strings.TrimSpace(examples) == "" {
 				t.Fatal("its help has no example")
-			}
-			if why, is := elsewhere[name]; is {
-				t.Skip(why)
 			}
 			folder := t.TempDir()
 			variables := prepare(t, folder, t.Cleanup)
@@ -63,23 +67,104 @@ func TestTheExamplesOfEachCommandsHelpRun(t *testing.T) {
 				sh("cape token create --name other")
 				variables["ID"] = "token1"
 			}
+			if name == "verify" {
+				prepareDocument(t, folder, variables)
+			}
+			tokens := issuer()
+			defer tokens.Close()
 			joined := strings.ReplaceAll(examples, "\\\n", " ")
 			for line := range strings.Lines(joined) {
 				line = strings.TrimSpace(line)
 				for old, current := range map[string]string{
 					"ws://127.0.0.1:8765": variables["URL"], "wss://enclave.example.com": variables["URL"],
-					"local/": user + "/", "user/name": user + "/echo",
+					"local/": user + "/", "user/name": user + "/echo", "https://issuer.example.com": tokens.URL,
 				} {
 					line = strings.ReplaceAll(line, old, current)
 				}
 				if strings.HasPrefix(line, "cape function create") {
 					_ = os.RemoveAll(folder + "/echo")
 				}
-				if line != "" {
+				switch {
+				case name == "enclave" && line != "":
+					serves(t, folder, line, variables)
+				case name == "verify" && line != "":
+					sh(line + " --root root.pem") // in place of the AWS Nitro root
+				case line != "":
 					sh(line)
 				}
 			}
 		})
+	}
+}
+
+// prepareDocument gives the files of a document that the enclave signed, and its nonce.
+func prepareDocument(t *testing.T, folder string, variables map[string]string) {
+	t.Helper()
+	response, err := http.Get(strings.Replace(variables["URL"], "ws:", "http:", 1) + "/v1/user/" + user + "/key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := wire.DecodeUserKey(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(filepath.Join(folder, "root.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots, err := attest.ParseRoots(pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified, _, err := attest.Verify(document, attest.Options{Roots: roots, Policy: &attest.Policy{Any: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables["NONCE"] = hex.EncodeToString(verified.Nonce)
+	policy, err := os.ReadFile(filepath.Join(folder, "enclave.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		"document.bin": document, "archived.b64": []byte(base64.StdEncoding.EncodeToString(document)), "policy.json": policy,
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// serves runs an example that does not end by itself, until it says that it is ready.
+func serves(t *testing.T, folder, line string, variables map[string]string) {
+	t.Helper()
+	for link, to := range map[string]string{"venv": "build/venv", "pythagorean": "tests/functions/pythagorean"} {
+		if err := os.Symlink(absolute(t, to), filepath.Join(folder, link)); err != nil && !errors.Is(err, fs.ErrExist) {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "sh", "-c", "exec "+line)
+	shell.Dir, shell.Stderr = folder, os.Stderr
+	shell.Env = append(os.Environ(), "PATH="+variables["PATH"])
+	output, err := shell.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if ready, err := bufio.NewReader(output).ReadString('\n'); err != nil || !strings.Contains(ready, `"attestation_root"`) {
+		t.Errorf("%s says %q, %v", line, ready, err)
+	}
+	_ = shell.Process.Signal(syscall.SIGTERM)
+	if err := shell.Wait(); err != nil {
+		t.Errorf("%s: %v", line, err)
 	}
 }
 
