@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -54,70 +53,36 @@ func pack(folder, scratch string) (string, [sha256.Size]byte, error) {
 	return archive.Name(), checksum, archive.Close()
 }
 
-// unpack puts a function's files into a folder, which exists and is empty. Entries lose the folder
-// under which most zips keep the function. The zip may be hostile.
-func unpack(archive, folder string) error {
+// eachFile calls take for the function's files in a zip, which may be hostile, with their names
+// below the function's folder. Most zips keep the function under a folder, which the names lose.
+func eachFile(archive string, take func(file *zip.File, name string) error) error {
 	file, err := os.Open(archive)
 	if err != nil {
-		return fmt.Errorf("unpack the function: %w", err)
+		return err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return fmt.Errorf("unpack the function: %w", err)
+		return err
 	}
 	files, err := openZip(file, info.Size())
 	if err != nil {
-		return fmt.Errorf("unpack the function: %w", err)
+		return err
 	}
 	prefix, err := layout(files.File, wire.MaxFunctionSize)
 	if err != nil {
-		return fmt.Errorf("unpack the function: %w", err)
+		return err
 	}
-	root, err := os.OpenRoot(folder)
-	if err != nil {
-		return fmt.Errorf("unpack the function: %w", err)
-	}
-	defer root.Close()
-	left := int64(wire.MaxFunctionSize)
 	for _, file := range files.File {
 		name, found := strings.CutPrefix(file.Name, prefix)
 		if !found || name == "" || strings.HasSuffix(name, "/") {
 			continue
 		}
-		n, err := unpackFile(file, root, name, left)
-		if err != nil {
-			return fmt.Errorf("unpack the function: %s: %w", name, err)
+		if err := take(file, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		left -= n
 	}
 	return nil
-}
-
-func unpackFile(file *zip.File, root *os.Root, name string, limit int64) (int64, error) {
-	if directory := path.Dir(name); directory != "." {
-		if err := root.MkdirAll(filepath.FromSlash(directory), 0o700); err != nil {
-			return 0, err
-		}
-	}
-	content, err := file.Open()
-	if err != nil {
-		return 0, err
-	}
-	defer content.Close()
-	into, err := root.OpenFile(filepath.FromSlash(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer into.Close()
-	n, err := io.Copy(into, io.LimitReader(content, limit+1))
-	if err != nil {
-		return n, err
-	}
-	if n > limit {
-		return n, fmt.Errorf("more than %d bytes", wire.MaxFunctionSize)
-	}
-	return n, into.Close()
 }
 
 // remove deletes a folder in which a function may have taken away permissions.

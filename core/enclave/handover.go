@@ -9,25 +9,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 )
 
 // receive gives the worker its function, file by file, as worker.py describes.
 func (w *worker) receive(archive string) error {
-	files, err := zip.OpenReader(archive)
+	into := bufio.NewWriterSize(w.channel, 64<<10)
+	err := eachFile(archive, func(file *zip.File, name string) error { return handOver(into, file, name) })
 	if err != nil {
 		return fmt.Errorf("hand over the function: %w", err)
-	}
-	defer files.Close()
-	into := bufio.NewWriterSize(w.channel, 64<<10)
-	for _, file := range files.File {
-		_, name, found := strings.Cut(file.Name, "/")
-		if !found || strings.HasSuffix(name, "/") {
-			continue
-		}
-		if err := handOver(into, file, name); err != nil {
-			return fmt.Errorf("hand over the function: %s: %w", name, err)
-		}
 	}
 	_, _ = into.Write(make([]byte, 4))
 	if err := into.Flush(); err != nil {

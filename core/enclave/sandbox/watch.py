@@ -91,21 +91,27 @@ class Sandbox(Surrendering):
     def hunt(self) -> None:
         """Kills the children, and those that become so because their parents end."""
         while True:
-            try:
-                with open("/proc/self/task/%d/children" % os.getpid()) as file:
-                    children = [int(child) for child in file.read().split()]
-            except OSError:
+            children = offspring(os.getpid())
+            if not children:
                 return
             for child in children:
                 try:
                     os.kill(child, _signal.SIGKILL)
+                    os.waitpid(child, 0)
                 except OSError:
-                    pass
-            try:
-                while os.waitpid(-1, 0 if children else os.WNOHANG)[0]:
-                    pass
-            except ChildProcessError:
-                return
+                    return
+
+
+def offspring(parent: int) -> "list[int]":
+    children = []
+    for name in os.listdir("/proc"):
+        try:
+            with open("/proc/" + name + "/stat", "rb") as file:
+                if name.isdigit() and int(file.read().rsplit(b")", 1)[1].split()[1]) == parent:
+                    children.append(int(name))
+        except OSError:
+            pass
+    return children
 
 
 def proportional(process: str) -> int:

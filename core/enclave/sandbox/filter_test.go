@@ -1,0 +1,113 @@
+package sandbox
+
+import (
+	"encoding/binary"
+	"testing"
+)
+
+// run is what the kernel does with a filter, for the instructions that filters here have.
+func run(t *testing.T, filter []byte, architecture, number uint32, arguments ...uint64) uint32 {
+	t.Helper()
+	data := make([]byte, 64)
+	binary.LittleEndian.PutUint32(data, number)
+	binary.LittleEndian.PutUint32(data[4:], architecture)
+	for i, argument := range arguments {
+		binary.LittleEndian.PutUint64(data[16+8*i:], argument)
+	}
+	var accumulator uint32
+	for at := 0; at+instructionSize <= len(filter); at += instructionSize {
+		code := binary.LittleEndian.Uint16(filter[at:])
+		jump := map[bool]int{true: int(filter[at+2]), false: int(filter[at+3])}
+		value := binary.LittleEndian.Uint32(filter[at+4:])
+		switch code {
+		case loadWord:
+			accumulator = binary.LittleEndian.Uint32(data[value:])
+		case jumpEqual:
+			at += instructionSize * jump[accumulator == value]
+		case jumpAtLeast:
+			at += instructionSize * jump[accumulator >= value]
+		case jumpAnyBit:
+			at += instructionSize * jump[accumulator&value != 0]
+		case returnConstant:
+			return value
+		default:
+			t.Fatalf("instruction %#x at %d", code, at)
+		}
+	}
+	t.Fatal("the filter has no end")
+	return 0
+}
+
+func TestFilterDeniesWhatFunctionsDoNotNeed(t *testing.T) {
+	t.Parallel()
+	const amd64, arm64 = 0xc000003e, 0xc00000b7
+	cases := []struct {
+		what      string
+		amd64     uint32
+		arm64     uint32
+		arguments []uint64
+		answer    uint32
+	}{
+		{"read", 0, 63, nil, answerAllow},
+		{"write", 1, 64, nil, answerAllow},
+		{"mmap", 9, 222, nil, answerAllow},
+		{"execve", 59, 221, nil, answerAllow},
+		{"futex", 202, 98, nil, answerAllow},
+		{"rseq", 334, 293, nil, answerAllow},
+		{"a thread", 56, 220, []uint64{0x3d0f00}, answerAllow},
+		{"a fork", 56, 220, []uint64{0x1200011}, answerAllow},
+		{"clone into a user namespace", 56, 220, []uint64{0x10000011}, answerDenied},
+		{"clone into a network namespace", 56, 220, []uint64{0x40000011}, answerDenied},
+		{"clone into a mount namespace", 56, 220, []uint64{0x20011}, answerDenied},
+		{"clone3", 435, 435, nil, answerUnknown},
+		{"unshare", 272, 97, nil, answerDenied},
+		{"ptrace", 101, 117, nil, answerDenied},
+		{"mount", 165, 40, nil, answerDenied},
+		{"bpf", 321, 280, nil, answerDenied},
+		{"io_uring_setup", 425, 425, nil, answerDenied},
+		{"a Unix socket", 41, 198, []uint64{1, 1}, answerAllow},
+		{"an Internet socket", 41, 198, []uint64{2, 1}, answerDenied},
+		{"an IPv6 socket", 41, 198, []uint64{10, 1}, answerDenied},
+		{"a netlink socket", 41, 198, []uint64{16, 3}, answerDenied},
+		{"a packet socket", 41, 198, []uint64{17, 3}, answerDenied},
+		{"prctl of a name", 157, 167, []uint64{15}, answerAllow},
+		{"prctl of the death signal", 157, 167, []uint64{1}, answerDenied},
+		{"kill of a child", 62, 129, []uint64{7, 9}, answerAllow},
+		{"kill of the first process", 62, 129, []uint64{1, 9}, answerDenied},
+		{"ioctl of a size", 16, 29, []uint64{1, 0x5413}, answerAllow},
+		{"ioctl of typing", 16, 29, []uint64{1, 0x5412}, answerDenied},
+		{"ioctl of typing with more above", 16, 29, []uint64{1, 1<<32 | 0x5412}, answerDenied},
+		{"a call of years to come", 600, 600, nil, answerUnknown},
+	}
+	for _, c := range cases {
+		for _, on := range []struct {
+			name         string
+			architecture uint32
+			number       uint32
+		}{{"amd64", amd64, c.amd64}, {"arm64", arm64, c.arm64}} {
+			if got := run(t, Filter(on.name), on.architecture, on.number, c.arguments...); got != c.answer {
+				t.Errorf("%s on %s: %#x, want %#x", c.what, on.name, got, c.answer)
+			}
+		}
+	}
+	if got := run(t, Filter("amd64"), amd64, 0x40000000|101); got != answerKill {
+		t.Errorf("ptrace of the x32 ABI: %#x", got)
+	}
+	if got := run(t, Filter("amd64"), 0x40000003, 26); got != answerKill {
+		t.Errorf("ptrace of i386: %#x", got)
+	}
+	if Filter("riscv64") != nil {
+		t.Error("there is a filter for an architecture without a table")
+	}
+}
+
+func TestLimitsThatAreNotGivenHaveDefaults(t *testing.T) {
+	t.Parallel()
+	settled := Limits{Processes: 7}.Settle()
+	if settled.Processes != 7 || settled.Memory != 1<<30 || settled.CPU == 0 || settled.Descriptors == 0 || settled.Files == 0 {
+		t.Errorf("settled: %+v", settled)
+	}
+	if !settled.Valid() || (Limits{Files: -1}).Valid() || (Limits{CPU: -1}).Valid() {
+		t.Error("what is valid is judged wrongly")
+	}
+}
