@@ -24,7 +24,8 @@ const (
 type Deployment struct {
 	// Path is a folder with an app.py, or a zip of one. Required.
 	Path string
-	// Name of the function, without the user; "": the base name of Path up to its first '.'.
+	// Name of the function, alone or as "user/name", where the user has to be the token's owner; "":
+	// the base name of Path up to its first '.'.
 	Name string
 	// Public functions may be called by anyone.
 	Public bool
@@ -66,8 +67,8 @@ func Deploy(ctx context.Context, o Options, d Deployment) (*Deployed, error) {
 	if d.Name == "" {
 		d.Name = function.functionName()
 	}
-	if err := checkPart(d.Name, "function's name"); err != nil {
-		return nil, err
+	if checkFunction(d.Name) != nil {
+		return nil, NewError("argument.function", "the function's name is neither a name nor \"user/name\": letters, digits, '_', '.' and '-' may stand in one")
 	}
 	if d.Key == nil {
 		if d.Key, _, err = Key(ctx, o); err != nil {

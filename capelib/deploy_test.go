@@ -235,7 +235,7 @@ func TestNamesThatAreNoneAreRefused(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
 	for _, d := range []capelib.Deployment{
-		{Path: functionFolder(t, "echo"), Name: "a/b"},
+		{Path: functionFolder(t, "echo"), Name: "a/b/c"},
 		{Path: functionFolder(t, "echo"), Name: ".."},
 		{Path: functionFolder(t, "echo"), Name: strings.Repeat("x", 129)},
 		{Path: functionFolder(t, ".hidden")},

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,7 +66,8 @@ func TestTheExamplesOfEachCommandsHelpRun(t *testing.T) {
 			}
 			if strings.Contains(examples, "$ID") {
 				sh("cape token create --name other")
-				variables["ID"] = "token1"
+				listed := strings.Fields(sh("cape token list -o json"))
+				variables["ID"] = strings.Trim(listed[slices.Index(listed, `"id":`)+1], `",`)
 			}
 			if name == "verify" {
 				prepareDocument(t, folder, variables)

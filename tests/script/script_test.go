@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/libcape/libcape/core/enclave"
 )
 
 const root = "../.."
@@ -30,12 +28,7 @@ func absolute(t testing.TB, path string) string {
 // its folder: root.pem, enclave.json (a policy), and a function in the folder echo.
 func prepare(t testing.TB, folder string, later func(func())) map[string]string {
 	t.Helper()
-	server, err := enclave.Start(enclave.Options{Service: &memory{}, Python: absolute(t, "build/venv/bin/python")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	later(func() { _ = server.Close() })
-	info := server.Info()
+	info := startService(t, folder, later)
 	pcr := hex.EncodeToString(info.PCRs[0])
 	for name, content := range map[string]string{
 		"root.pem":     string(info.AttestationRoot),
@@ -54,7 +47,7 @@ func prepare(t testing.TB, folder string, later func(func())) map[string]string 
 		}
 	}
 	return map[string]string{
-		"URL": info.URL, "PCR0": pcr, "TOKEN": master(), "USERNAME": user,
+		"URL": info.URL, "PCR0": pcr, "TOKEN": master(), "OTHER_TOKEN": accessToken("bob"), "USERNAME": user,
 		"HOME": filepath.Join(folder, "home"), "CAPE_LOCAL_CONFIG_DIR": filepath.Join(folder, "home", "cape"),
 		"PATH": absolute(t, "build") + string(os.PathListSeparator) + os.Getenv("PATH"),
 	}

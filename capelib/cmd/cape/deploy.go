@@ -81,7 +81,7 @@ func (flags *deployFlags) deploy(command *cobra.Command, path string) error {
 		return err
 	}
 	result := deployedFunction{ID: deployed.ID, Checksum: hex.EncodeToString(deployed.Checksum), Name: deployed.Name}
-	if user := claim(options.Token, usernameClaim); user != "" {
+	if user := claim(options.Token, usernameClaim); user != "" && !strings.Contains(deployed.Name, "/") {
 		result.Name = user + "/" + deployed.Name
 	}
 	result.Policy = pinningPolicy{FunctionChecksum: result.Checksum, PCRs: map[string][]string{}, AllowDebug: deployed.Report.DebugMode}
