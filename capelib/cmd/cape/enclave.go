@@ -26,13 +26,14 @@ type enclaveFlags struct {
 	faults []string
 
 	requireSandbox bool
+	service        serviceOptions
 }
 
 func newEnclaveCommand() *cobra.Command {
 	var flags enclaveFlags
 	command := &cobra.Command{
-		Use:   "enclave DIR...",
-		Short: "Run a local enclave that serves functions from folders",
+		Use:   "enclave [DIR...]",
+		Short: "Run a local enclave that serves functions from folders, or those that clients deploy",
 		Long: `Enclave serves each folder, which has an app.py with a cape_handler, as local/<folder name>.
 
 It speaks the whole protocol, with a simulated security module and an attestation root that is
@@ -40,14 +41,23 @@ fresh on each start: it is for developing and testing, and only clients that are
 trust it. Functions have no network and see no files but their own and the interpreter's, as far
 as the kernel grants that; the log says what it does not grant.
 
+With --data it is a service: clients deploy functions to it, encrypt for it and have tokens made,
+and all that outlives it. What is in the data folder is secret. Any token is accepted, and names
+whoever it says; with --auth only tokens that the enclave made, or that a key of --auth-keys
+signed. The first of its own is in a file that the ready line names.
+
 When it is ready it prints one line of JSON on standard output: "url", "attestation_root" and,
 with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "functions" and
-"pcrs". Logs go to standard error. SIGINT and SIGTERM end it.`,
+"pcrs"; with --auth also "token", the path of a file with one. Logs go to standard error. SIGINT and SIGTERM end it.`,
 		Example: `  cape enclave ./echo
-  cape enclave --tls --python venv/bin/python ./echo ./pythagorean`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("name one folder or more, each with an app.py")
+  cape enclave --tls --python venv/bin/python ./echo ./pythagorean
+  cape enclave --data ./data --auth --user ada --listen 127.0.0.1:8765`,
+		Args: func(command *cobra.Command, args []string) error {
+			if err := flags.service.check(command); err != nil {
+				return err
+			}
+			if len(args) == 0 && flags.service.data == "" {
+				return usagef("name one folder or more, each with an app.py, or a data folder with --data")
 			}
 			return nil
 		},
@@ -60,6 +70,7 @@ with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "fun
 	f.BoolVar(&flags.tls, "tls", false, "serve wss:// under an authority of its own")
 	f.StringVar(&flags.python, "python", "python3", "`INTERPRETER` that runs the functions: a path, or a name in PATH")
 	f.BoolVar(&flags.requireSandbox, "require-sandbox", false, "refuse to start where the kernel does not grant all that shuts functions in")
+	flags.service.register(command)
 	f.StringArrayVar(&flags.faults, "fault", nil, "misbehave as `NAME` says, to test clients: "+faultNames())
 	return command
 }
@@ -104,6 +115,15 @@ func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	opened, err := flags.service.open(options.Log)
+	if err != nil {
+		return err
+	}
+	token := ""
+	if opened != nil {
+		defer opened.store.Close()
+		options.Service, token = opened, opened.token
+	}
 	server, err := enclave.Start(options)
 	if err != nil {
 		return usageError{err}
@@ -114,7 +134,7 @@ func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
 		return usageError{err}
 	}
 	defer os.RemoveAll(folder)
-	line, err := readyLine(server.Info(), folder)
+	line, err := readyLine(server.Info(), folder, token)
 	if err != nil {
 		return usageError{err}
 	}
@@ -125,8 +145,9 @@ func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
 	return nil
 }
 
-// readyLine describes the enclave in JSON, with its certificates written to files in folder.
-func readyLine(info enclave.Info, folder string) (string, error) {
+// readyLine describes the enclave in JSON, with its certificates and the token, unless that is
+// empty, written to files in folder.
+func readyLine(info enclave.Info, folder, token string) (string, error) {
 	described, err := json.Marshal(info)
 	if err != nil {
 		return "", err
@@ -137,6 +158,7 @@ func readyLine(info enclave.Info, folder string) (string, error) {
 		TLSCA           string            `json:"tls_ca,omitempty"`
 		Functions       json.RawMessage   `json:"functions"`
 		PCRs            map[string]string `json:"pcrs"`
+		Token           string            `json:"token,omitempty"`
 	}
 	if err := json.Unmarshal(described, &line); err != nil {
 		return "", err
@@ -148,6 +170,12 @@ func readyLine(info enclave.Info, folder string) (string, error) {
 	if len(info.TLSCA) > 0 {
 		line.TLSCA = filepath.Join(folder, "tls-ca.pem")
 		if err := os.WriteFile(line.TLSCA, info.TLSCA, 0o644); err != nil {
+			return "", err
+		}
+	}
+	if token != "" {
+		line.Token = filepath.Join(folder, "token")
+		if err := os.WriteFile(line.Token, []byte(token), 0o600); err != nil {
 			return "", err
 		}
 	}
