@@ -188,7 +188,9 @@ func (p *workers) judge(s *sandboxed) error {
 	}
 	if !required {
 		transport.Spawn(func() {
-			if missing, err := s.wait(); err != nil {
+			if missing, err := s.wait(); p.enclave.ctx.Err() != nil {
+				return // it ended with the enclave, which tells nothing
+			} else if err != nil {
 				p.enclave.options.Log.Error("no sandbox can be made for functions", "error", err)
 			} else if len(missing) > 0 {
 				p.enclave.options.Log.Warn("functions are not wholly shut in: run only those you trust", "missing", strings.Join(missing, "; "))
