@@ -151,6 +151,7 @@ func serves(t *testing.T, folder, line string, variables map[string]string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	line = strings.ReplaceAll(line, "127.0.0.1:8765", "127.0.0.1:0")
 	shell := exec.CommandContext(ctx, "sh", "-c", "exec "+line)
 	shell.Dir, shell.Stderr = folder, os.Stderr
 	shell.Env = append(os.Environ(), "PATH="+variables["PATH"])

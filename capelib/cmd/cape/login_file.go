@@ -61,9 +61,12 @@ func (e *environment) saveLogin(saved *login) error {
 	return e.keep(e.get("local_auth_file_name"), append(content, '\n'))
 }
 
-// tokenFor is the saved token, if it may be shown to the host of an address: a login is for one.
-// A token that has ended is renewed.
+// tokenFor is the token of the environment, or else the saved one, if it may be shown to the host
+// of an address: a login is for one. A saved token that has ended is renewed.
 func (e *environment) tokenFor(address string) (string, error) {
+	if token := strings.TrimSpace(os.Getenv("CAPE_TOKEN")); token != "" {
+		return token, nil
+	}
 	saved, err := e.savedLogin()
 	if err != nil || saved == nil {
 		return "", err

@@ -15,6 +15,7 @@ type runFlags struct {
 	attestedFlags
 	input     inputFlags
 	arguments string
+	signed    bool
 }
 
 func newRunCommand(e *environment) *cobra.Command {
@@ -49,6 +50,7 @@ printed as JSON. Say which enclave you accept with --pcr, --function-checksum or
 	}
 	flags.register(command)
 	flags.input.register(command)
+	command.Flags().BoolVar(&flags.signed, "signed-results", false, "accept a result only if the enclave has signed it")
 	command.Flags().StringVar(&flags.arguments, "args", "", "arguments of a function made with serdio, as a `JSON` array, or as {\"args\": [...], \"kwargs\": {...}}")
 	return command
 }
@@ -58,7 +60,7 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	options.Function = args[0]
+	options.Function, options.SignedResults = args[0], flags.signed
 	input, err := flags.readInput(args[1:])
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ type serviceFlags struct {
 
 func (s *serviceFlags) register(command *cobra.Command) {
 	f := command.Flags()
-	f.StringVarP(&s.token, "token", "t", "", "credential to present, in place of that of 'cape login'")
+	f.StringVarP(&s.token, "token", "t", "", "credential to present, in place of CAPE_TOKEN or that of 'cape login'")
 	f.StringVar(&s.tlsCA, "tls-ca", "", "`FILE` of PEM authorities to trust for TLS in place of the system's")
 	f.DurationVar(&s.timeout, "timeout", capelib.DefaultTimeout, "deadline for connecting, and for each answer; 0 is the default")
 	f.BoolVar(&s.insecureWS, "insecure-ws", false, "permit ws:// to another machine: results can be read and forged on the way")
