@@ -85,6 +85,10 @@ func (c *Conn) Invoke(ctx context.Context, input []byte) ([]byte, error) {
 		return nil, err
 	}
 	if r.given != nil {
+		if len(input) >= sealAside { // there may be no time left for it then
+			c.sealLater(r, input)
+			return r.wait(ctx)
+		}
 		select {
 		case <-r.given:
 		case <-r.done:
@@ -116,13 +120,18 @@ func (c *Conn) Start(input []byte, o CallOptions) (*Call, error) {
 		s.writeOwn(r)
 		return r, nil
 	}
+	c.sealLater(r, input)
+	return r, nil
+}
+
+// sealLater copies an input, which is sealed and sent on another goroutine when there is a session.
+func (c *Conn) sealLater(r *Call, input []byte) {
 	plaintext := r.copyOf(input)
 	transport.Spawn(func() {
 		if s := r.sealCopy(plaintext); s != nil {
 			s.writeAll() // perhaps for long, since others go on bringing requests
 		}
 	}, func(value any) { r.settle(nil, Panicked(value)) })
-	return r, nil
 }
 
 // sealCopy seals what is wiped then, and gives the session that the call is for, if there is one.
@@ -181,6 +190,10 @@ func (c *Conn) admit(input []byte, o CallOptions) (*Call, error) {
 	}
 	r := newCall(input, o.Timeout, o.Ended)
 	why := c.session.take(r)
+	if why != nil && why.Reason == "limit.calls" {
+		r.stopTimer()
+		return nil, why
+	}
 	if why != nil && (!c.options.Reconnect || why.Code == CodePanic) {
 		r.stopTimer()
 		return nil, c.session.notSent(why)

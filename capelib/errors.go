@@ -1,6 +1,7 @@
 package capelib
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"unicode"
@@ -54,6 +55,24 @@ func (e *Error) Error() string { return e.Message }
 
 // Unwrap gives what the network or the parser said, where anything did.
 func (e *Error) Unwrap() error { return e.cause }
+
+// Is says that a call which ended by its deadline, or was cancelled, is what errors of contexts are.
+func (e *Error) Is(target error) bool {
+	return target == context.DeadlineExceeded && e.Code == CodeTimeout || target == context.Canceled && e.Code == CodeCancelled
+}
+
+// origins is what lies at the bottom of an error, such as what the operating system said, in
+// brackets.
+func origins(err error) string {
+	text, bottom := err.Error(), err
+	for next := errors.Unwrap(bottom); next != nil; next = errors.Unwrap(next) {
+		bottom = next
+	}
+	if bottom.Error() == text {
+		return ""
+	}
+	return " (" + bottom.Error() + ")"
+}
 
 // NewError makes an error of this library from its reason, whose first word decides the code.
 func NewError(reason, message string) *Error {

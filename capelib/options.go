@@ -219,6 +219,9 @@ func endpoint(base, route string) (*url.URL, error) {
 }
 
 func checkFunction(function string) error {
+	if function == "" {
+		return NewError("argument.function", "the function is missing: give its id, or \"user/name\"")
+	}
 	parts := strings.Split(function, "/")
 	ok := len(parts) <= 2
 	for _, part := range parts {

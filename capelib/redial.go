@@ -45,18 +45,18 @@ func (c *Conn) redial() {
 	ctx, cancel := context.WithTimeout(c.closed, c.target.timeout)
 	defer cancel()
 	next, report, err := c.options.open(ctx, c.target)
-	for _, r := range c.resume(next, report, err) {
-		if err != nil {
-			r.settle(nil, notReconnected(AsError(err)))
-			continue
-		}
+	given, refused, why := c.resume(next, report, err)
+	for _, r := range given {
 		close(r.given)
+	}
+	for _, r := range refused {
+		r.settle(nil, why)
 	}
 }
 
-// resume takes the outcome of an attempt, and gives those who wait for it. Where there is a
-// session, they are in its queue.
-func (c *Conn) resume(next *session, report *Report, err error) []*Call {
+// resume takes the outcome of an attempt. Of those who wait for it, given are in the queue of the
+// new session, and refused are to be told why.
+func (c *Conn) resume(next *session, report *Report, err error) (given, refused []*Call, why *Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.redialing = false
@@ -67,21 +67,21 @@ func (c *Conn) resume(next *session, report *Report, err error) []*Call {
 		if failure := AsError(err); c.over == nil && final(failure) {
 			c.over = failure
 		}
-		return waiting
+		return nil, waiting, notReconnected(AsError(err))
 	}
 	if c.over != nil { // closed meanwhile
 		next.close(c.over)
-		return nil
+		return nil, nil, nil
 	}
 	counters.reconnects.Add(1)
 	c.retry.failed(time.Now()) // unless a reply comes: a session that brings none is no better
 	c.session, c.report = next, report
-	for _, r := range waiting {
-		if why := next.take(r); why != nil { // lost again at once
-			r.settle(nil, next.notSent(why))
+	for i, r := range waiting {
+		if lost := next.take(r); lost != nil { // lost again at once
+			return waiting[:i], waiting[i:], next.notSent(lost)
 		}
 	}
-	return waiting
+	return waiting, nil, nil
 }
 
 // final says that another attempt must not be made: the enclave is not the one that is wanted,
@@ -94,13 +94,19 @@ func final(failure *Error) bool {
 	return false
 }
 
-// notReconnected is the error of a call that waited for an attempt that failed.
+// notReconnected is the error of a call that waited for an attempt that failed. Its reason is one
+// that only a request has which was not sent.
 func notReconnected(why *Error) *Error {
-	if why.Code == CodePanic {
-		return why
-	}
 	failure := *why
+	switch why.Code {
+	case CodePanic:
+		return why
+	case CodeTimeout:
+		failure = *NewError("timeout.not_sent", "")
+	case CodeProtocol, CodeLimit, CodeClosed, CodeFunction:
+		failure = *NewError("closed.not_sent", "")
+	}
 	failure.Message = "the request was not sent, since the connection was lost and could not be made again: " + why.Message
-	failure.cause = why
+	failure.Report, failure.cause = why.Report, why
 	return &failure
 }

@@ -3,6 +3,7 @@ package capelib_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -293,4 +294,33 @@ func TestAttemptsAfterAUsefulSessionAreNotMadeOneAfterTheOther(t *testing.T) {
 	if n := g.taken.Load(); n < 2 || n > 10 {
 		t.Errorf("%d connections were made in a second", n)
 	}
+}
+
+func TestAnErrorIsWhatErrorsOfContextsAre(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, optionsFor(startEnclave(t)))
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := conn.Invoke(ctx, []byte("wait")); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		t.Errorf("after the deadline: %v", err)
+	}
+	ctx, cancel = context.WithCancel(context.Background())
+	cancel()
+	if _, err := conn.Invoke(ctx, []byte("x")); !errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("after the cancellation: %v", err)
+	}
+}
+
+func TestALargeCallThatWaitedForAConnectionKeepsItsDeadline(t *testing.T) {
+	t.Parallel()
+	server := startEnclave(t)
+	conn, g := reconnecting(t, server)
+	g.lose(t, conn)
+	if err := server.SetFaults(enclave.SilentStart); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_, err := conn.Invoke(ctx, make([]byte, capelib.MaxInput))
+	wantError(t, err, capelib.CodeTimeout, "timeout.not_sent")
 }

@@ -16,6 +16,9 @@ const (
 	// maxUnheard is how many times in a row nothing may have been heard since the last ping. It
 	// is more than one, so that a pause of this process is not taken for the peer's silence.
 	maxUnheard = 3
+	// maxUnderway bounds the calls of a session that have had no reply, those that were given up
+	// too: a peer that lives but does not reply would have them grow without end.
+	maxUnderway = 1 << 18
 	// shortRequest is how long a request may be that its own caller writes, in bytes. The caller
 	// of a longer one must be free to end at its deadline.
 	shortRequest = 256 << 10
@@ -65,6 +68,9 @@ func (s *session) take(r *Call) *Error {
 	defer s.mu.Unlock()
 	if s.over != nil {
 		return s.over
+	}
+	if len(s.queue)+len(s.unanswered) >= maxUnderway {
+		return NewError("limit.calls", fmt.Sprintf("%d calls of this connection have had no reply yet, which is the most: wait for some, or open another connection", maxUnderway))
 	}
 	s.queue = append(s.queue, r)
 	r.session.Store(s)
@@ -271,7 +277,7 @@ func (s *session) fail(err error) {
 	failure := AsError(err)
 	if s.end(failure) {
 		_ = s.socket.Close()
-		logf(LevelWarning, "the connection to %s was lost: %s", s.host, failure.Message)
+		logf(LevelWarning, "the connection to %s was lost: %s%s", s.host, failure.Message, origins(failure))
 	}
 }
 
@@ -320,7 +326,11 @@ func ended(reason, prefix string, why *Error, again string) *Error {
 	if why.Code == CodePanic {
 		return why
 	}
-	result := NewError(reason, fmt.Sprintf("%s%s; %s", prefix, why.Message, again))
+	message := prefix + why.Message
+	if why.Reason != "closed.local" {
+		message += "; " + again
+	}
+	result := NewError(reason, message)
 	result.cause = why
 	return result
 }

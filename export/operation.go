@@ -36,6 +36,12 @@ func begin(told *completions, start func(ended func()) (underway, error)) (uint6
 	if err != nil {
 		return 0, err
 	}
+	defer func() {
+		if o.work == nil { // it was refused, or panicked
+			o.taken = true
+			_, _ = handles.remove(handle)
+		}
+	}()
 	var ended func()
 	if told != nil {
 		o.listed = make(chan struct{})
@@ -45,10 +51,11 @@ func begin(told *completions, start func(ended func()) (underway, error)) (uint6
 		}
 	}
 	o.handle = handle
-	if o.work, err = start(ended); err != nil {
-		_, _ = handles.remove(handle)
+	work, err := start(ended)
+	if err != nil {
 		return 0, err
 	}
+	o.work = work
 	return handle, nil
 }
 

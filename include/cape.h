@@ -80,7 +80,7 @@ extern "C" {
 #define CAPE_E_PANIC (-16)      /* a defect in the library; the handle is unusable, others work */
 
 /* A connection, a local enclave, an operation or a completion queue. 0 is never a valid handle;
- * every handle is below 2^53. */
+ * every handle is below 2^53. A process may have 2^20 open. */
 typedef uint64_t cape_handle;
 
 /* Bytes that the library allocated. {NULL, 0} is an empty one. */
@@ -111,7 +111,7 @@ typedef struct cape_progress {
     uint32_t finished; /* 1 when the operation has ended, in whatever way; 0 before */
     uint64_t sent;     /* bytes of the request that have been handed to the network */
     uint64_t to_send;  /* bytes that the request has in all */
-    uint64_t received; /* bytes of the reply that have arrived */
+    uint64_t received; /* bytes of the reply that have arrived; its length is not known before */
 } cape_progress;
 
 #define CAPE_PROGRESS_INIT {(uint32_t)sizeof(cape_progress), 0, 0, 0, 0}
@@ -130,7 +130,8 @@ CAPE_API int32_t cape_buf_free(cape_buf *buf);
  * options is one JSON object. Unknown and duplicate names are refused.
  *
  *   "url"                text, required: wss://host[:port] (https:// means the same), or
- *                        ws:// to a loopback address
+ *                        ws:// (http://) to a loopback address; a path goes in front of the
+ *                        enclave's own
  *   "function"           text, required: an id of 22 characters, or "user/name"
  *   "policy"             required: which enclaves are accepted. "any", or an object of
  *                          "pcrs"              {"0": ["hex", ...], ...}: each index named must
@@ -162,7 +163,8 @@ CAPE_API int32_t cape_buf_free(cape_buf *buf);
  *                        on the way by TLS alone.
  *   "reconnect"          true: when the connection is lost, the next call dials again, under the
  *                        same options and with a fresh nonce. Calls that come meanwhile share
- *                        the attempt; after a failed one the next waits, from 100 ms up to 10 s.
+ *                        the attempt; after a failed one the next waits, at first for 50 to 100
+ *                        ms, and up to 10 s.
  *                        Whatever was under way when the connection was lost has failed, and is
  *                        never sent again. Once the enclave fails verification or the policy, or
  *                        refuses the token, the connection stays failed. State that the function
@@ -181,7 +183,9 @@ CAPE_API int32_t cape_connect(const char *options, size_t options_len, cape_hand
  *
  * CAPE_E_FUNCTION: the function raised; the message is the enclave's text, and the connection
  * goes on. CAPE_E_TIMEOUT and CAPE_E_CLOSED: the reason says whether the request had left
- * ("timeout.not_sent", "timeout.outcome_unknown"); the library never sends one twice. */
+ * ("timeout.not_sent", "timeout.outcome_unknown"); the library never sends one twice. With
+ * "reconnect", an error of connecting (CONNECT, TLS, AUTH, ATTESTATION, POLICY) means that there is
+ * no connection any more, and that nothing was sent. */
 CAPE_API int32_t cape_invoke(cape_handle conn, const uint8_t *input, size_t input_len,
                              cape_buf *output, cape_error *err);
 
@@ -237,9 +241,11 @@ CAPE_API int32_t cape_op_wait(cape_handle operation, uint32_t timeout_ms, cape_e
  * failed, its error is returned, *conn is 0, and *length is 0 unless a refused connect has a
  * report.
  *
- * Two errors leave the operation as it is: CAPE_E_LIMIT with reason "limit.buffer", when
- * capacity is too small, where *length says how many bytes are needed; and CAPE_E_TIMEOUT with
- * reason "timeout.pending", when the operation has not ended yet. */
+ * Some errors leave the operation as it is: CAPE_E_LIMIT with reason "limit.buffer", when
+ * capacity is too small, where *length says how many bytes are needed; CAPE_E_TIMEOUT with
+ * reason "timeout.pending", when the operation has not ended yet; and arguments that cannot be
+ * used. buffer NULL with capacity 0 asks for the size of an invoke's result, but takes the outcome
+ * of a connect, without its report. */
 CAPE_API int32_t cape_op_result(cape_handle operation, cape_handle *conn, uint8_t *buffer,
                                 size_t capacity, size_t *length, cape_error *err);
 
@@ -249,13 +255,15 @@ CAPE_API int32_t cape_op_progress(cape_handle operation, cape_progress *progress
 
 /* Cancels an operation: it ends at once, with CAPE_E_CANCELLED, and its reason says whether the
  * request had left ("cancelled.not_sent", "cancelled.outcome_unknown"). The outcome is still to
- * be taken. Cancelling one that has ended changes nothing; doing it again is no error. */
+ * be taken. A function that has begun runs on, and later calls of its connection wait for it.
+ * Cancelling one that has ended changes nothing; doing it again is no error. */
 CAPE_API int32_t cape_op_cancel(cape_handle operation, cape_error *err);
 
 /* Opens a completion queue: one for each event loop or thread that waits for many operations.
  * *fd becomes readable when an operation of this queue has ended; it is a wake-up that epoll,
  * asyncio and libuv can wait for, holds one byte at most, and never blocks. It is the caller's:
- * close it after cape_close of the queue, or before. What a reader of it finds in it does not
+ * close it after cape_close of the queue, from when on it reads as at its end, or before. A queue
+ * takes three descriptors of the process. What a reader of it finds in it does not
  * matter: cape_queue_take is what tells, and what empties it. */
 CAPE_API int32_t cape_queue_open(cape_handle *queue, int32_t *fd, cape_error *err);
 
@@ -312,9 +320,10 @@ CAPE_API int32_t cape_serdio_encode(const char *json, size_t json_len, cape_buf 
 CAPE_API int32_t cape_serdio_decode(const uint8_t *data, size_t data_len, cape_buf *json,
                                     cape_error *err);
 
-/* Starts a local enclave inside this process, on a loopback address: the enclave's side of the
- * protocol with a simulated security module and a fresh attestation root. It isolates nothing
- * from this machine; only callers who name its root trust it.
+/* Starts a local enclave inside this process, on a loopback address unless told otherwise: the
+ * enclave's side of the protocol with a simulated security module and a fresh attestation root.
+ * Functions are shut in as far as the kernel grants it; the log says what it does not. Only callers
+ * who name its root trust it.
  *
  * options is one JSON object. Unknown and duplicate names are refused.
  *

@@ -113,11 +113,13 @@ func DecodeResult(frame []byte) (Result, error) {
 	}
 	if raw, ok := message.get("checksums"); ok {
 		if result.Checksums, err = decodeChecksums(raw); err != nil {
+			clear(result.Output)
 			return Result{}, err
 		}
 	}
 	if raw, ok := message.get("signed_checksums"); ok {
 		if result.SignedChecksums, err = decodeBase64(raw, "the checksums' signature"); err != nil {
+			clear(result.Output)
 			return Result{}, err
 		}
 	}
