@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -125,4 +126,39 @@ func TestListsAreRead(t *testing.T) {
 	if token, err := DecodeToken(EncodeToken("a.b.c")); err != nil || token != "a.b.c" {
 		t.Errorf("%q, %v", token, err)
 	}
+}
+
+// FuzzRoutes looks for what the decoders of the routes take and encoding/json, told the exact
+// names, does not.
+func FuzzRoutes(f *testing.F) {
+	f.Add(EncodeDeployment(Deployment{Name: "echo", Public: true}))
+	f.Add(EncodeDeployed("HV2qsP5hWcXDMwGMqNTJ7Z"))
+	f.Add(EncodeUserKey([]byte{7}))
+	f.Add(EncodeToken("a.b.c"))
+	f.Add(EncodeRESTError("no"))
+	f.Add([]byte(`{"key":"AQI="}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		_ = DecodeRESTError(frame)
+		_, _ = DecodeList[TokenRecord](frame)
+		var outer, inner map[string]json.RawMessage
+		_ = json.Unmarshal(frame, &outer)
+		_ = json.Unmarshal(outer["message"], &inner)
+		text := func(raw json.RawMessage) (s string) { _ = json.Unmarshal(raw, &s); return s }
+		if d, err := DecodeDeployment(frame); err == nil && (d.Name != text(inner["function_name"]) || d.TokenKey != text(inner["function_token_pk"])) {
+			t.Fatalf("%+v", d)
+		}
+		if token, err := DecodeToken(frame); err == nil && token != text(outer["token"]) {
+			t.Fatalf("%q", token)
+		}
+		var want []byte
+		if key, err := DecodeKey(frame); err == nil && (json.Unmarshal(outer["key"], &want) != nil || !bytes.Equal(key, want)) {
+			t.Fatalf("%x", key)
+		}
+		if document, err := DecodeUserKey(frame); err == nil && (json.Unmarshal(outer["attestation_document"], &want) != nil || !bytes.Equal(document, want)) {
+			t.Fatalf("%x", document)
+		}
+		if id, err := DecodeDeployed(frame); err == nil && id != oneLine(text(inner["id"])) {
+			t.Fatalf("%q", id)
+		}
+	})
 }

@@ -47,7 +47,8 @@ func prepare(t testing.TB, folder string, later func(func())) map[string]string 
 		}
 	}
 	return map[string]string{
-		"URL": info.URL, "PCR0": pcr, "TOKEN": master(), "OTHER_TOKEN": accessToken("bob"), "USERNAME": user,
+		"URL": info.URL, "PCR0": pcr, "PCR2": hex.EncodeToString(info.PCRs[2]), "WRONG": strings.Repeat("5a", 48),
+		"TOKEN": master(), "OTHER_TOKEN": accessToken("bob"), "USERNAME": user,
 		"HOME": filepath.Join(folder, "home"), "CAPE_LOCAL_CONFIG_DIR": filepath.Join(folder, "home", "cape"),
 		"PATH": absolute(t, "build") + string(os.PathListSeparator) + os.Getenv("PATH"),
 	}

@@ -96,7 +96,7 @@ func newLogin(token *oauth2.Token, issuer string) *login {
 
 // renew asks the issuer for another token in place of one that has ended.
 func (e *environment) renew(ctx context.Context, ended *login) (*login, error) {
-	const again = "the login has ended: run 'cape login' again"
+	const again = "the login has ended"
 	if ended.RefreshToken == "" || ended.Issuer == "" {
 		return nil, capelib.NewError("auth.rejected", again)
 	}

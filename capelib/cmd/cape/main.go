@@ -65,7 +65,11 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "cape: %v\n", usage)
 		return exitUsage
 	case errors.As(err, &failure):
-		fmt.Fprintf(os.Stderr, "cape: %s (%s)\n", failure.Message, failure.Reason)
+		hint := ""
+		if failure.Code == capelib.CodeAuth {
+			hint = "; give a --token that is good for this, or run 'cape login'"
+		}
+		fmt.Fprintf(os.Stderr, "cape: %s%s (%s)\n", failure.Message, hint, failure.Reason)
 		if failure.Code == capelib.CodeArgument {
 			return exitUsage
 		}
@@ -81,7 +85,7 @@ func run(args []string) int {
 // variable that is not set must not make a check disappear.
 func refuseEmpty(command *cobra.Command) error {
 	for _, name := range []string{"at", "attestation-root", "config", "function", "function-checksum", "key-policy-checksum", "name", "nonce", "pcr",
-		"policy", "root", "tls-ca", "url", "username", "write-policy"} {
+		"policy", "root", "tls-ca", "token", "url", "username", "write-policy"} {
 		flag := command.Flags().Lookup(name)
 		if flag == nil || !flag.Changed {
 			continue
