@@ -55,7 +55,6 @@ type world struct {
 	store   *store.Folder
 	service *service.Service
 	info    enclave.Info
-	now     func() time.Time
 	stop    func()
 }
 

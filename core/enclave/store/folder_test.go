@@ -139,7 +139,10 @@ func TestSecretsAreTheirOwnersAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "data")
 	add(t, reopen(t, path), "one", "ada/f", "code")
-	_ = filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+	_ = filepath.WalkDir(path, func(name string, entry os.DirEntry, walked error) error {
+		if walked != nil {
+			return walked
+		}
 		info, err := entry.Info()
 		if err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s has the mode %v (%v)", name, info.Mode(), err)
