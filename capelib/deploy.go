@@ -95,7 +95,7 @@ func Deploy(ctx context.Context, o Options, d Deployment) (*Deployed, error) {
 	if err != nil {
 		return nil, u.failure(ctx, err, true)
 	}
-	transport.Spawn(func() { socket.CloseWith(1000, "") }, nil)
+	socket.CloseWith(1000, "")
 	return &Deployed{ID: id, Name: d.Name, Checksum: checksum, Report: report}, nil
 }
 
@@ -105,6 +105,21 @@ type upload struct {
 	target  *target
 	socket  *transport.Conn
 	replies <-chan replyFrom
+	early   *replyFrom // what was answered before all was sent
+}
+
+// errAnswered ends the sending of what the peer has answered already.
+var errAnswered = errors.New("the peer answered before the function was sent")
+
+// Write looks for an early answer, beside what it is that is written.
+func (u *upload) Write(piece []byte) (int, error) {
+	select {
+	case reply := <-u.replies:
+		u.early = &reply
+		return 0, errAnswered
+	default:
+		return len(piece), nil
+	}
 }
 
 // send sends the two messages of a deployment, and gives the checksum of what was sent.
@@ -125,7 +140,7 @@ func (u *upload) send(function *source, d Deployment) ([]byte, error) {
 		if err != nil {
 			return err
 		}
-		if err := function.write(io.MultiWriter(sealed, digest), read); err != nil {
+		if err := function.write(io.MultiWriter(u, sealed, digest), read); err != nil {
 			return err
 		}
 		return sealed.Close()
@@ -155,16 +170,25 @@ func (u *upload) answer(size int64) (string, error) {
 // function was.
 func (u *upload) failure(ctx context.Context, err error, sent bool) *Error {
 	var network *transport.Error
-	isNetwork := errors.As(err, &network)
-	if isNetwork && !sent {
+	if errors.As(err, &network) && !sent && u.early == nil {
 		select {
 		case reply := <-u.replies: // perhaps why it takes no more
-			if refused := u.options.refusal(u.target, reply); refused != nil {
-				return refused
-			}
+			u.early = &reply
 		case <-time.After(lastWords):
 		}
 	}
+	if u.early != nil {
+		if refused := u.options.refusal(u.target, *u.early); refused != nil {
+			return refused
+		}
+		if errors.Is(err, errAnswered) {
+			err = u.early.err
+		}
+		if err == nil {
+			err = NewError("protocol.message", u.target.endpoint.Host+" answered before the function was sent: is it a Cape enclave?")
+		}
+	}
+	isNetwork := errors.As(err, &network)
 	what, end := "not_sent", " before the function was sent as a whole: deploy it again"
 	if sent {
 		what, end = "outcome_unknown", " after the function was sent, and it may have been taken: look for it in a list"

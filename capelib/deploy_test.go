@@ -49,9 +49,10 @@ type taken struct {
 	zip        []byte
 }
 
-// takes serves the two routes that a deployment wants, and answers with an id.
-func (s *service) takes() <-chan taken {
-	arrived := make(chan taken, 1)
+// takes serves the two routes that a deployment wants, answers with an id, and tells how the
+// connection ends.
+func (s *service) takes() (<-chan taken, <-chan error) {
+	arrived, ended := make(chan taken, 1), make(chan error, 1)
 	s.attested("/v1/key", statingKey(capeKeyDER(s.t)), untilClosed)
 	s.attested("/v1/deploy", "", func(conn *transport.Conn, _ []string) {
 		kind, frame, err := conn.Read()
@@ -75,15 +76,16 @@ func (s *service) takes() <-chan taken {
 		}
 		arrived <- taken{deployment, archive}
 		_ = conn.Write(transport.Text, wire.EncodeDeployed("HV2qsP5hWcXDMwGMqNTJ7Z"), soon())
-		untilClosed(conn, nil)
+		_, _, err = conn.Read()
+		ended <- err
 	})
-	return arrived
+	return arrived, ended
 }
 
 func TestDeploySendsAFolder(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
-	arrived := s.takes()
+	arrived, ended := s.takes()
 	folder := functionFolder(t, "echo.v1", "data/x", strings.Repeat("x", 100_000))
 	var done, total int64
 	deployed, err := capelib.Deploy(context.Background(), s.options(), capelib.Deployment{Path: folder, Public: true,
@@ -101,6 +103,9 @@ func TestDeploySendsAFolder(t *testing.T) {
 	if deployed.ID != "HV2qsP5hWcXDMwGMqNTJ7Z" || deployed.Name != "echo" || !bytes.Equal(deployed.Checksum, sum[:]) || deployed.Report.Verdict != "accepted" {
 		t.Errorf("%+v", deployed)
 	}
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "websocket code 1000") {
+		t.Errorf("the connection ends with %v", err)
+	}
 	if got.deployment != (wire.Deployment{Name: "echo", Public: true}) {
 		t.Errorf("%+v", got.deployment)
 	}
@@ -116,7 +121,7 @@ func TestDeploySendsAFolder(t *testing.T) {
 func TestDeploySendsAZipAsItIs(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
-	arrived := s.takes()
+	arrived, _ := s.takes()
 	file := filepath.Join(t.TempDir(), "my-function.zip")
 	archive := zipOf(t, "app.py", echoSource)
 	if err := os.WriteFile(file, archive, 0o600); err != nil {
@@ -268,6 +273,18 @@ func TestDeployTellsHowItWent(t *testing.T) {
 			_, _, _ = conn.Read()
 			_ = conn.Write(transport.Text, wire.EncodeError("the name is taken"), soon())
 		}, capelib.CodeFunction, "function.refused", "the name is taken"},
+		"refused and drained": {func(conn *transport.Conn, _ []string) {
+			_, _, _ = conn.Read()
+			_ = conn.Write(transport.Text, wire.EncodeError("the name is taken"), soon())
+			if _, _, err := conn.Read(); err == nil {
+				t.Error("all of it was sent nevertheless")
+			}
+		}, capelib.CodeFunction, "function.refused", "the name is taken"},
+		"taken too early": {func(conn *transport.Conn, _ []string) {
+			_, _, _ = conn.Read()
+			_ = conn.Write(transport.Text, wire.EncodeDeployed("x"), soon())
+			_, _, _ = conn.Read()
+		}, capelib.CodeProtocol, "protocol.message", "before the function was sent"},
 		"lost before": {func(*transport.Conn, []string) {}, capelib.CodeClosed, "closed.not_sent", "deploy it again"},
 		"lost after": {func(conn *transport.Conn, _ []string) {
 			_, _, _ = conn.Read()

@@ -62,7 +62,7 @@ func Test(ctx context.Context, o Options, path string, input []byte) ([]byte, *R
 	if err != nil {
 		return nil, nil, u.failure(ctx, err, true)
 	}
-	transport.Spawn(func() { socket.CloseWith(1000, "") }, nil)
+	socket.CloseWith(1000, "")
 	return output, report, nil
 }
 
