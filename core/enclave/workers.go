@@ -18,11 +18,13 @@ type sandboxed struct {
 	*worker
 	enclave *Enclave
 	folder  string
+	rpc     *rpc
 }
 
 // close kills the worker and removes its folder.
 func (s *sandboxed) close() {
 	s.worker.close()
+	s.rpc.close()
 	if err := s.enclave.remove(s.folder); err != nil {
 		s.enclave.options.Log.Warn("a function's private copy is left behind", "error", err)
 	}
@@ -124,6 +126,10 @@ func (p *workers) start(ctx context.Context) (*sandboxed, error) {
 			err = os.Mkdir(name, 0o700)
 		}
 	}
+	var socket *rpc
+	if err == nil {
+		socket, err = e.listenRPC(folder)
+	}
 	var w *worker
 	for err == nil {
 		p.mu.Lock()
@@ -141,10 +147,13 @@ func (p *workers) start(ctx context.Context) (*sandboxed, error) {
 		p.mu.Unlock()
 	}
 	if err != nil {
+		if socket != nil {
+			socket.close()
+		}
 		_ = e.remove(folder)
 		return nil, err
 	}
-	s := &sandboxed{worker: w, enclave: e, folder: folder}
+	s := &sandboxed{worker: w, enclave: e, folder: folder, rpc: socket}
 	if err := p.judge(s); err != nil {
 		s.close()
 		return nil, err
