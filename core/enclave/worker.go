@@ -26,6 +26,9 @@ const workersSupported = true
 // the last output after an exit.
 const grace = time.Second
 
+// huntGrace is how long the first process may look for what else it has to end.
+const huntGrace = 10 * time.Second
+
 const (
 	statusOutput = 0
 	statusError  = 1
@@ -209,7 +212,7 @@ func (w *worker) kill() {
 	if !w.command.contained {
 		// Its first process has to find the others.
 		w.signal(syscall.SIGTERM)
-		transport.SpawnAfter(grace, func() { w.signal(syscall.SIGKILL) }, nil)
+		transport.SpawnAfter(huntGrace, func() { w.signal(syscall.SIGKILL) }, nil)
 		return
 	}
 	w.signal(syscall.SIGKILL)
