@@ -82,6 +82,13 @@ func (m *memory) Deploy(_ context.Context, by enclave.Caller, d enclave.Deployme
 	return f.ID, nil
 }
 
+// kept are the functions that were deployed so far.
+func (m *memory) kept() []enclave.Deployment {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.deployed
+}
+
 func (m *memory) Key(_ context.Context, user string) (*rsa.PrivateKey, error) {
 	switch user {
 	case "ada":
@@ -191,7 +198,7 @@ func TestADeployedFunctionRunsByIDAndByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := m.deployed[0]; !bytes.Equal(d.Code, code) || !d.Public || d.Name != "reverse" {
+	if d := m.kept()[0]; !bytes.Equal(d.Code, code) || !d.Public || d.Name != "reverse" {
 		t.Errorf("what is kept is %+v", d)
 	}
 	sum := sha256.Sum256(zipOf(t, "reverse/app.py", reverse, "reverse/more/data", "x", "__MACOSX/reverse/app.py", "no"))
@@ -220,7 +227,7 @@ func TestOlderClientsSealTheFunctionToTheSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := m.deployed[0].Code
+	kept := m.kept()[0].Code
 	if opened, err := capekey.Decrypt(capeKeys()[0], kept); err != nil || !bytes.Equal(opened, zipped) {
 		t.Errorf("what is kept opens to %d bytes, %v", len(opened), err)
 	}
@@ -241,7 +248,7 @@ func TestATestRunsAFunctionOnce(t *testing.T) {
 	if sum := sha256.Sum256(zipped); !bytes.Equal(result.Checksums.Function, sum[:]) {
 		t.Errorf("the function's checksum is %s", hex.EncodeToString(result.Checksums.Function))
 	}
-	if len(m.deployed) != 0 {
+	if len(m.kept()) != 0 {
 		t.Error("the function is kept")
 	}
 }
@@ -336,6 +343,8 @@ func TestOtherRoutesAreTheServices(t *testing.T) {
 		ask(t, e.Info(), "GET /v1/run/local/echo HTTP/1.1\r\n"+upgrade+offer)
 	}
 	want := enclave.Credential{Scheme: "cape.function", Token: "ada"}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if len(m.seen) != 2 || m.seen[0] != want || m.seen[1] != want {
 		t.Errorf("the credentials are %+v", m.seen)
 	}
@@ -367,8 +376,8 @@ func TestADeploymentThatCannotBeTakenIsRefused(t *testing.T) {
 			t.Errorf("%s with a token for one function: %v", route, err)
 		}
 	}
-	if len(m.deployed) != 0 {
-		t.Errorf("kept: %+v", m.deployed)
+	if len(m.kept()) != 0 {
+		t.Errorf("kept: %+v", m.kept())
 	}
 }
 
