@@ -24,6 +24,9 @@ type issuer struct {
 }
 
 func (e *environment) newIssuer(address, tlsCA string) (*issuer, error) {
+	if err := e.refuseUnchecked(); err != nil {
+		return nil, err
+	}
 	address = strings.TrimSuffix(strings.TrimSpace(address), "/")
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Host == "" || parsed.User != nil || parsed.Scheme != "https" && (parsed.Scheme != "http" || !isLoopback(parsed.Hostname())) {

@@ -69,6 +69,11 @@ func progress(what string) func(done, total int64) {
 	if !isTerminal(os.Stderr) {
 		return nil
 	}
+	return bar(os.Stderr, what)
+}
+
+// bar draws on one line, again for each per cent.
+func bar(w io.Writer, what string) func(done, total int64) {
 	const width = 30
 	drawn := -1
 	return func(done, total int64) {
@@ -78,9 +83,9 @@ func progress(what string) func(done, total int64) {
 		}
 		drawn = percent
 		full := percent * width / 100
-		fmt.Fprintf(os.Stderr, "\r%s [%s%s] %3d %%", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), percent)
+		fmt.Fprintf(w, "\r%s [%s%s] %3d %%", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), percent)
 		if done >= total {
-			fmt.Fprintln(os.Stderr)
+			fmt.Fprintln(w)
 		}
 	}
 }

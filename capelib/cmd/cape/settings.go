@@ -58,7 +58,7 @@ func (e *environment) register(root *cobra.Command) {
 	f.StringVarP(&e.output, "output", "o", "plain", "`FORM` of the output: plain or json")
 }
 
-// load reads the presets, and refuses what is not to be had. begins says that presets which are
+// load reads the presets, and checks what all commands look at. begins says that presets which are
 // not there yet are about to be written.
 func (e *environment) load(begins bool) error {
 	if e.output != "plain" && e.output != "json" {
@@ -72,6 +72,11 @@ func (e *environment) load(begins bool) error {
 	if e.presets, err = parsePresets(content); err != nil {
 		return usagef("the presets in %s cannot be used: %v", path, err)
 	}
+	return nil
+}
+
+// refuseUnchecked refuses what other clients take for a reason to leave TLS unchecked.
+func (e *environment) refuseUnchecked() error {
 	disabled := e.get("dev_disable_ssl")
 	if on, err := strconv.ParseBool(disabled); e.insecure || on || disabled != "" && err != nil {
 		return usagef("TLS is never left unchecked (--insecure, CAPE_DEV_DISABLE_SSL): name the authority to trust with --tls-ca")
@@ -130,6 +135,9 @@ func (e *environment) get(name string) string {
 
 // enclaveURL is the address of the enclave and its service.
 func (e *environment) enclaveURL() (string, error) {
+	if err := e.refuseUnchecked(); err != nil {
+		return "", err
+	}
 	for _, url := range []string{e.url, e.get("enclave_host")} {
 		if url != "" {
 			return strings.TrimSuffix(url, "/"), nil
