@@ -76,6 +76,9 @@ func settingsHelp() string {
 // keepPreset changes one of the presets, and leaves what it does not know as it is.
 func (e *environment) keepPreset(name, value string) error {
 	path, named := e.presetsPath()
+	if path == "" {
+		return e.keep("presets.json", nil) // says what is missing
+	}
 	values := make(map[string]any)
 	if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
 		if err := json.Unmarshal(content, &values); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"os"
 
@@ -36,7 +37,7 @@ time; a copy is kept as DER in the folder of the settings, for other clients.
 				return err
 			}
 			if err := e.keep(e.get("local_cape_key_file_name"), key); err != nil {
-				return err
+				fmt.Fprintf(os.Stderr, "cape: no copy of the key is kept: %v\n", err)
 			}
 			text := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: key}))
 			return e.print(map[string]string{"key": text}, func(w io.Writer) { _, _ = io.WriteString(w, text) })

@@ -37,6 +37,9 @@ func (l *login) hasEnded() bool {
 
 // savedLogin reads the login, or gives nil where there is none.
 func (e *environment) savedLogin() (*login, error) {
+	if e.folder() == "" {
+		return nil, nil
+	}
 	path := filepath.Join(e.folder(), e.get("local_auth_file_name"))
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -65,6 +65,9 @@ func (e *environment) load(begins bool) error {
 		return usagef("--output %s: give plain or json", e.output)
 	}
 	path, named := e.presetsPath()
+	if path == "" {
+		return nil
+	}
 	content, err := os.ReadFile(path)
 	if err != nil && (named && !begins || !errors.Is(err, fs.ErrNotExist)) {
 		return usagef("the presets cannot be read: %v", err)
@@ -93,6 +96,9 @@ func (e *environment) presetsPath() (path string, named bool) {
 		if path := os.Getenv(name); path != "" {
 			return path, true
 		}
+	}
+	if e.folder() == "" {
+		return "", false
 	}
 	return filepath.Join(e.folder(), "presets.json"), false
 }
@@ -146,14 +152,14 @@ func (e *environment) enclaveURL() (string, error) {
 	return "", usagef("the enclave's address is missing: give --url, set CAPE_ENCLAVE_HOST, or run 'cape config enclave_host ADDRESS'")
 }
 
-// folder is where the login, the Cape key and the presets are kept.
+// folder is where the login, the Cape key and the presets are kept; "" where there is none.
 func (e *environment) folder() string {
 	if folder := e.get("local_config_dir"); folder != "" {
 		return folder
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		home = "."
+		return ""
 	}
 	return filepath.Join(home, ".config", "cape")
 }
@@ -161,6 +167,9 @@ func (e *environment) folder() string {
 // keep writes a file of the folder, for this user only, so that it is there as a whole or not.
 func (e *environment) keep(name string, content []byte) error {
 	folder := e.folder()
+	if folder == "" {
+		return usagef("there is no home folder to keep files in: set CAPE_LOCAL_CONFIG_DIR")
+	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return usagef("%v", err)
 	}
