@@ -150,7 +150,7 @@ func TestEveryReasonHasItsForgery(t *testing.T) {
 	reason := regexp.MustCompile(`"((parse|cbor|cose|document|signature|chain|time|nonce|policy)\.[a-z0-9_]+)"`)
 	found := 0
 	for _, name := range sources {
-		if strings.HasSuffix(name, "_test.go") {
+		if strings.HasSuffix(name, "_test.go") || name == "resultkey.go" { // which reads what was verified
 			continue
 		}
 		source, err := os.ReadFile(name)

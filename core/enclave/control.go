@@ -35,7 +35,7 @@ func newControl() (*control, *os.File, error) {
 }
 
 // read returns when the sandbox has said all.
-func (c *control) read() {
+func (c *control) listen() {
 	defer close(c.done)
 	defer c.conn.Close()
 	tell := func() {

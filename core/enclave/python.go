@@ -39,7 +39,7 @@ func (r *pythonRunner) tryStart() error {
 	}
 	r.worker = worker
 	worker.assign(r.ctx, r.log)
-	worker.rpc.serve(r.ctx, r.function.owner, r.log)
+	worker.rpc.attend(r.ctx, r.function.owner, r.log)
 	return worker.receive(r.function.archive)
 }
 

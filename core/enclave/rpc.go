@@ -60,7 +60,7 @@ func (e *Enclave) listenRPC(folder string) (*rpc, error) {
 }
 
 // serve answers until close, with the key of this owner.
-func (r *rpc) serve(ctx context.Context, owner string, log *slog.Logger) {
+func (r *rpc) attend(ctx context.Context, owner string, log *slog.Logger) {
 	transport.Spawn(func() {
 		room := make(chan struct{}, rpcAtOnce)
 		for {

@@ -93,7 +93,7 @@ func startWorker(ctx context.Context, by *spawner, c command) (*worker, error) {
 		return nil, fmt.Errorf("start the function: %w", err)
 	}
 	transport.Spawn(w.output.copy, nil)
-	transport.Spawn(control.read, nil)
+	transport.Spawn(control.listen, nil)
 	transport.Spawn(w.watch, nil)
 	w.stop = append(w.stop, transport.SpawnWhenDone(ctx, w.kill, nil))
 	return w, nil

@@ -30,8 +30,7 @@ var launchers = map[string]int{"Spawn": 0, "SpawnAfter": 1, "SpawnWhenDone": 1, 
 
 // loops are functions in which goroutines spend their time, though they do not begin there.
 var loops = map[string]string{
-	"core/enclave/session.go:read":   "the reading half of a session, on the goroutine of its HTTP request",
-	"core/enclave/session.go:answer": "the answering half of a session",
+	"core/enclave/session.go:read": "the reading half of a session, on the goroutine of its HTTP request",
 }
 
 // place is somewhere in the source where the library can be made to panic.

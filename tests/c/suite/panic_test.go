@@ -14,22 +14,38 @@ import (
 
 // quiet argues for each goroutine whose end by a panic no call is told of.
 var quiet = map[string]string{
-	"capelib/connect.go:attest":          "closes the socket when the caller gives up, and reading ends at the deadline besides",
-	"capelib/connecting.go:StartConnect": "is a second watch on the deadline, which the connect keeps by itself",
-	"capelib/session.go:close":           "says goodbye to the enclave, which sees the end of the connection anyway",
-	"core/enclave/enclave.go:Close":      "waits for sessions to end and removes files; Close does not wait for it for ever",
-	"core/enclave/output.go:copy":        "copies what a function prints to a log",
-	"core/enclave/output.go:copy round":  "copies what a function prints to a log",
-	"core/enclave/session.go:run":        "closes the socket when the session is over, as does what follows",
-	"core/enclave/worker.go:kill":        "ends a process at the end of its session, as does closing the worker",
-	"core/enclave/worker.go:watch":       "waits for the end of a process, whose socket tells of it too",
-	"core/transport/conn.go:pong":        "answers a ping: whoever sent it may take the silence for an end",
-	"core/transport/dial.go:Dial":        "ends a handshake when the caller gives up, which the handshake's deadline does besides",
+	"capelib/connect.go:attest":            "closes the socket when the caller gives up, and reading ends at the deadline besides",
+	"capelib/connecting.go:StartConnect":   "is a second watch on the deadline, which the connect keeps by itself",
+	"capelib/session.go:close":             "says goodbye to the enclave, which sees the end of the connection anyway",
+	"core/enclave/enclave.go:Close":        "waits for sessions to end and removes files; Close does not wait for it for ever",
+	"core/enclave/output.go:copy":          "copies what a function prints to a log",
+	"core/enclave/output.go:copy round":    "copies what a function prints to a log",
+	"core/enclave/session.go:run":          "closes the socket when the session is over, as does what follows",
+	"core/enclave/control.go:listen round": "hears what a sandbox tells of itself; the worker's own socket tells of its end too",
+	"core/enclave/rpc.go:attend":           "attends to the socket for cape_encrypt, whose caller sees it end",
+	"core/enclave/rpc.go:attend round":     "attends to the socket for cape_encrypt, whose caller sees it end",
+	"core/enclave/workers.go:judge":      "writes to the log what a sandbox lacks",
+	"core/enclave/workers.go:startNext":    "starts a worker ahead: without one, the next session starts its own",
+	"core/enclave/worker.go:kill 2":        "ends a process that was started ahead, as does closing the worker",
+	"core/enclave/worker.go:kill":          "ends a process at the end of its session, as does closing the worker",
+	"core/enclave/worker.go:watch":         "waits for the end of a process, whose socket tells of it too",
+	"core/transport/conn.go:pong":          "answers a ping: whoever sent it may take the silence for an end",
+	"core/transport/dial.go:Dial":          "ends a handshake when the caller gives up, which the handshake's deadline does besides",
 }
 
 // elsewhere says where a goroutine is made to panic that no C program can start.
 var elsewhere = map[string]string{
-	"core/enclave/runner.go:invoke": "handlers in Go: core/enclave has a test of one that panics",
+	"capelib/deploy.go:Deploy":         "C has the route run alone",
+	"capelib/route.go:awaitReply":      "C has the route run alone",
+	"capelib/trial.go:Test":            "C has the route run alone",
+	"capelib/redial.go:redial round 2": "for callers whose attempt failed, as the round before is for those whose did not",
+	"capelib/session.go:forget":        "needs a peer that takes nothing: capelib has tests with one",
+	"core/enclave/archives.go:release": "local enclaves have no functions that were deployed",
+	"core/enclave/reply.go:digest":     "for signed results alone: core/enclave has a test of it",
+	"core/enclave/rpc.go:attend 2":     "needs a function that calls cape_encrypt: core/enclave has tests with one",
+	"core/enclave/rpc.go:attend 3":     "needs a function that calls cape_encrypt: core/enclave has tests with one",
+	"core/enclave/worker.go:kill 3":    "needs a process that does not end at once: core/enclave has tests of hostile ones",
+	"core/enclave/runner.go:invoke":    "handlers in Go: core/enclave has a test of one that panics",
 }
 
 // stalled are places where another goroutine has to be held up for the first one to begin.
