@@ -24,7 +24,7 @@ var quiet = map[string]string{
 	"core/enclave/control.go:listen round": "hears what a sandbox tells of itself; the worker's own socket tells of its end too",
 	"core/enclave/rpc.go:attend":           "attends to the socket for cape_encrypt, whose caller sees it end",
 	"core/enclave/rpc.go:attend round":     "attends to the socket for cape_encrypt, whose caller sees it end",
-	"core/enclave/workers.go:judge":      "writes to the log what a sandbox lacks",
+	"core/enclave/workers.go:judge":        "writes to the log what a sandbox lacks",
 	"core/enclave/workers.go:startNext":    "starts a worker ahead: without one, the next session starts its own",
 	"core/enclave/worker.go:kill 2":        "ends a process that was started ahead, as does closing the worker",
 	"core/enclave/worker.go:kill":          "ends a process at the end of its session, as does closing the worker",
