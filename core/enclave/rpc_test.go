@@ -68,6 +68,17 @@ func TestAFunctionEncryptsAndDecryptsWithItsOwnersKey(t *testing.T) {
 	c.wantCall("large", "27393")
 }
 
+func TestTheSocketIsThereWhateverTheSandboxLacks(t *testing.T) {
+	t.Parallel()
+	for _, layer := range []string{"namespaces", "private root", "another user", "landlock"} {
+		o := python(t, asks)
+		o.Key = capeKeys()[0]
+		o.Withhold(layer)
+		c := connect(t, start(t, o))
+		c.wantCall("decrypt "+string(c.call([]byte("encrypt x"))), "x")
+	}
+}
+
 func asText(raw []byte) string {
 	return "cape:" + base64.StdEncoding.EncodeToString(raw[len("cape:"):])
 }
