@@ -55,10 +55,11 @@ func TestSessionsShareAnArchiveWhichIsRemovedAfterTheLast(t *testing.T) {
 		}
 		return len(entries)
 	}
-	time.Sleep(5 * a.linger)
-	if left() != 1 {
-		t.Fatalf("%d files while a session has it", left())
+	a.mu.Lock()
+	if kept := a.opened["f"]; kept.timer != nil || kept.users != 1 {
+		t.Errorf("it is about to be removed while %d sessions have it", kept.users)
 	}
+	a.mu.Unlock()
 	last()
 	for deadline := time.Now().Add(time.Minute); left() != 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
