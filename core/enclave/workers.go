@@ -226,6 +226,8 @@ func (c command) limitText(which string) string {
 	switch which {
 	case "cpu":
 		return fmt.Sprintf("the function used more than %v of processor time for one call", c.limits.CPU)
+	case "processes":
+		return fmt.Sprintf("the function had more than %d processes", c.limits.Processes)
 	case "memory":
 		return fmt.Sprintf("the function used more than %d bytes of memory", c.limits.Memory)
 	}

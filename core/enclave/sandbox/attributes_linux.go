@@ -34,7 +34,8 @@ func Attributes(g Grant, number uint32) (*syscall.SysProcAttr, int) {
 		attributes.Cloneflags = namespaces | syscall.CLONE_NEWUSER
 		attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 		attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
-		if root {
+		user = 0
+		if root && g == User {
 			user = InnerUser
 			inner := syscall.SysProcIDMap{ContainerID: InnerUser, HostID: unused, Size: 1}
 			attributes.UidMappings = append(attributes.UidMappings, inner)
@@ -51,8 +52,8 @@ func (g Grant) Less(err error) (less Grant, ok bool) {
 	if g == None || !refusal(err) {
 		return g, false
 	}
-	if g == User && os.Geteuid() == 0 {
-		return Root, true
+	if os.Geteuid() == 0 {
+		return g + 1, true
 	}
 	return None, true
 }

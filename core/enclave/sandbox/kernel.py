@@ -15,7 +15,7 @@ import sys
 
 LOADED = set(sys.modules)  # what every interpreter has; the rest must not be in a function's way
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import resource
 import time

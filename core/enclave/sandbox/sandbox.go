@@ -112,6 +112,7 @@ func (s Settings) Arguments() []string {
 		"namespaces=" + s.Grant.String(),
 		"mounts=" + hostMounts(),
 		"refused=" + s.Grant.refused(),
+		"root=" + map[bool]string{true: "1"}[os.Geteuid() == 0],
 		"uid=" + strconv.Itoa(s.User),
 		"withheld=" + strings.Join(s.Withheld, ","),
 		"filter=" + hex.EncodeToString(Filter(runtime.GOARCH)),
@@ -134,7 +135,10 @@ type Grant int
 const (
 	// User is all of them, in a user namespace.
 	User Grant = iota
-	// Root is all but that: what a host who is root gets where user namespaces are forbidden.
+	// Alone is all of them, but for functions there is no other user than the host's own: what a
+	// host who is root only in a container gets.
+	Alone
+	// Root is all but a user namespace: what a host who is root gets where user namespaces are forbidden.
 	Root
 	// None is none.
 	None
@@ -142,11 +146,11 @@ const (
 
 // String returns the word that the program knows.
 func (g Grant) String() string {
-	return [...]string{User: "user", Root: "root", None: ""}[g]
+	return [...]string{User: "user", Alone: "user", Root: "root", None: ""}[g]
 }
 
 func (g Grant) refused() string {
-	if g == User {
+	if g != None {
 		return ""
 	}
 	return "the kernel does not grant new ones"

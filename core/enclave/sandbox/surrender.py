@@ -9,6 +9,8 @@ class Surrendering(Rooted):
         self.layer("limits", self.limits)
         self.layer("no_new_privs", self.no_new_privileges)
         other = self.uid != 0 and self.layer("another user", self.reachable)
+        if self.uid == 0 and self.settings["root"] == "1":
+            self.missing.append("another user (there is none but root here)")
         self.layer("no capabilities", lambda: self.surrender(other))
         self.kernel.prctl("dumpable", PR_SET_DUMPABLE, ctypes.c_ulong(1))
         self.kernel.prctl("death signal", PR_SET_PDEATHSIG, ctypes.c_ulong(_signal.SIGKILL))
@@ -45,6 +47,8 @@ class Surrendering(Rooted):
             raise Refused("it would count everything that this user runs")
         count = self.limit("processes")
         resource.setrlimit(resource.RLIMIT_NPROC, (count, count))
+        if not other and self.settings["root"] == "1":
+            raise Refused("the kernel does not count those of root")
 
     def reachable(self) -> None:
         """Refuses a user who cannot read the interpreter."""

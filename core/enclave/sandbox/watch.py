@@ -28,6 +28,8 @@ class Sandbox(Surrendering):
                 self.end("limit cpu")
             if memory > self.limit("memory") + SLACK:
                 self.end("limit memory")
+            if count > self.limit("processes"):
+                self.end("limit processes")  # should the kernel not have counted them
             pause = BUSY_PAUSE if count > 1 or used > before else IDLE_PAUSE
             before = used
             look = time.monotonic() + pause
