@@ -12,6 +12,8 @@
 // so that only clients who name that root accept them. Functions in
 // folders are shut in as far as the kernel grants it, see the package sandbox. For tests of clients
 // the enclave can misbehave, see [Fault].
+//
+// With a [Service] it is more than that: clients deploy functions, encrypt for it, and need tokens.
 package enclave
 
 import (

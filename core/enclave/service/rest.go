@@ -53,7 +53,7 @@ func (s *Service) answer(r *http.Request) (answer, error) {
 	elements := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	handle := s.route(r.Method, elements)
 	if handle == nil {
-		return answer{}, refused(http.StatusNotFound, "no such route here: %.100q", r.Method+" "+r.URL.Path)
+		return answer{}, refused(http.StatusNotFound, "no such route here: %.60q", r.Method+" "+r.URL.Path)
 	}
 	by, err := s.bearer(r)
 	if err != nil {
