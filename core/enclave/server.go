@@ -67,7 +67,7 @@ func (e *Enclave) accept(w http.ResponseWriter, r *http.Request, conn net.Conn, 
 	defer websocket.Close()
 	s := &session{
 		enclave: e, conversation: about, conn: websocket, below: conn,
-		attested: make(chan struct{}), queue: newQueue(about.queued, queueLength),
+		begun: make(chan struct{}), attested: make(chan struct{}), queue: newQueue(about.queued, queueLength),
 		log: e.options.Log.With("route", r.URL.Path, "peer", r.RemoteAddr),
 	}
 	if about.function != nil {

@@ -36,6 +36,7 @@ type session struct {
 	signer   *resultSigner
 	claims   claims
 	busy     atomic.Bool   // the document is being made: it is not the client who is idle
+	begun    chan struct{} // closed when the first message has come
 	attested chan struct{} // closed when the document has been sent
 	queue    *queue
 	log      *slog.Logger
@@ -75,8 +76,7 @@ func (s *session) run(ctx context.Context) {
 	s.log.Debug("session closed")
 }
 
-// prepare waits for what the document states. That may still be in the making, which is not time
-// that the client idles away.
+// prepare waits for what the document of the route states besides.
 func (s *session) prepare(ctx context.Context) (err error) {
 	if s.function != nil {
 		s.claims.checksum = s.function.checksum[:]
@@ -93,6 +93,7 @@ func (s *session) read(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	close(s.begun)
 	if !s.attest(ctx, kind, data) {
 		return
 	}
@@ -153,8 +154,13 @@ func (s *session) document(kind transport.Kind, data []byte) ([]byte, error) {
 // answer holds the conversation once the document has been sent: whoever sends no nonce gets
 // nothing of it.
 func (s *session) answer(ctx context.Context) {
-	if _, ok := await(ctx, s, s.attested, time.Now()); ok {
+	if _, ok := await(ctx, s, s.begun, time.Now()); !ok {
+		return
+	}
+	select { // what the document states may still be in the making: the client does not idle
+	case <-s.attested:
 		s.talk(s, ctx)
+	case <-ctx.Done():
 	}
 }
 
