@@ -197,9 +197,7 @@ func TestNothingOutlivesItsConnection(t *testing.T) {
 		marks = append(marks, mark)
 	}
 	for _, mark := range marks {
-		if len(running(mark)) == 0 {
-			t.Fatalf("%s is not there", mark)
-		}
+		wantRunning(t, mark)
 	}
 	c.wantCall("burn_behind", "ok")
 	_ = c.Close()
@@ -208,6 +206,16 @@ func TestNothingOutlivesItsConnection(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s is still there", running(mark))
 			}
+		}
+	}
+}
+
+// wantRunning waits for a process that was started: its command line is there a moment after it.
+func wantRunning(t *testing.T, mark string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); len(running(mark)) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not there", mark)
 		}
 	}
 }

@@ -26,10 +26,10 @@ class Sandbox(Surrendering):
                 base = used
             if used - base > float(self.settings["cpu"]):
                 self.end("limit cpu")
-            if memory > self.limit("memory") + SLACK:
-                self.end("limit memory")
             if count > self.limit("processes"):
                 self.end("limit processes")  # should the kernel not have counted them
+            if memory > self.limit("memory") + SLACK:
+                self.end("limit memory")
             pause = BUSY_PAUSE if count > 1 or used > before else IDLE_PAUSE
             before = used
             look = time.monotonic() + pause
