@@ -494,7 +494,9 @@ static void panic_on_goroutine(const char *place, int nth, const char *seen, con
     const char *got = harmed.panics != 0                                   ? "panic"
                       : memcmp(&harmed, unharmed, sizeof harmed) != 0 ? "error"
                                                                         : "quiet";
-    CHECK(strcmp(got, seen) == 0, "%s: %s, expected %s", place, got, seen);
+    /* What ends a worker may come before or after the worker is needed. */
+    CHECK(strcmp(got, seen) == 0 || (strcmp(seen, "either") == 0 && strcmp(got, "panic") != 0),
+          "%s: %s, expected %s", place, got, seen);
 }
 
 /* One after the other, so that the host has to survive them all. */

@@ -33,6 +33,10 @@ var quiet = map[string]string{
 	"core/transport/dial.go:Dial":          "ends a handshake when the caller gives up, which the handshake's deadline does besides",
 }
 
+// early are those of a worker that is started ahead, and may end before or after it is needed.
+var early = []string{"core/enclave/control.go:listen", "core/enclave/control.go:listen round", "core/enclave/worker.go:watch",
+	"core/enclave/worker.go:kill", "core/enclave/worker.go:kill 2", "core/enclave/workers.go:startNext", "core/enclave/workers.go:judge"}
+
 // elsewhere says where a goroutine is made to panic that no C program can start.
 var elsewhere = map[string]string{
 	"capelib/deploy.go:Deploy":         "C has the route run alone",
@@ -60,6 +64,8 @@ var soonest = []string{"capelib/redial.go:redial round"}
 // seen says what a panic in a place has to be noticed by.
 func (p place) seen() string {
 	switch {
+	case slices.Contains(early, p.name):
+		return "either"
 	case quiet[p.name] != "":
 		return "quiet"
 	case strings.HasPrefix(p.name, "core/enclave/"): // which only the peer of the connection can tell of
