@@ -163,7 +163,7 @@ func (p *workers) start(ctx context.Context) (*sandboxed, error) {
 
 func (p *workers) startWith(ctx context.Context, folder, home string, grant sandbox.Grant, number uint32) (*worker, error) {
 	e := p.enclave
-	if e.options.withholds("namespaces") {
+	if e.options.withholds("namespaces") || !sandbox.Namespaces {
 		grant = sandbox.None
 	}
 	attributes, user := sandbox.Attributes(grant, number)
