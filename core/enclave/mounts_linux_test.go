@@ -26,16 +26,19 @@ func TestAWorkerWithoutNamespacesLeavesTheHostsMountsAlone(t *testing.T) {
 	const inside = "CAPE_TEST_INSIDE"
 	if os.Getenv(inside) == "" {
 		if os.Geteuid() != 0 {
-			t.Skip("only root could change the mounts of the host")
+			t.Skip("needs root, who alone could change the mounts of the host")
 		}
-		command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		if _, err := exec.LookPath("python3"); err != nil {
+			t.Skip("needs a python3 in PATH")
+		}
+		command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 		command.Env = append(os.Environ(), inside+"=1")
 		command.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 		output, err := command.CombinedOutput()
 		if err != nil && strings.Contains(err.Error(), "operation not permitted") {
 			t.Skip("needs a mount namespace, which is not granted here")
 		}
-		if err != nil {
+		if err != nil || !strings.Contains(string(output), "--- PASS: "+t.Name()) {
 			t.Fatalf("%v\n%s", err, output)
 		}
 		return
@@ -47,7 +50,7 @@ func TestAWorkerWithoutNamespacesLeavesTheHostsMountsAlone(t *testing.T) {
 	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("needs python3")
+		t.Fatal(err)
 	}
 	before := hostMountsOf(t)
 	e, err := Start(Options{Functions: []Function{{Folder: folder}}, Python: python, withheld: []string{"namespaces"}})
