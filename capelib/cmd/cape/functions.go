@@ -52,28 +52,12 @@ here.
 }
 
 func newDeleteCommand(e *environment) *cobra.Command {
-	flags := serviceFlags{environment: e}
-	command := &cobra.Command{
-		Use:     "delete ID",
+	return newRemoval(e, capelib.Delete, cobra.Command{
 		Short:   "Delete a function",
 		Long:    "Delete removes a function, by its id. It can be run no more.\n\n" + exitStatus,
 		Example: `  cape delete $FUNCTION --url ws://127.0.0.1:8765 --token $TOKEN`,
 		Args:    exactly(1, "name one function by its id; 'cape list' shows it"),
-		RunE: func(command *cobra.Command, args []string) error {
-			options, err := flags.options()
-			if err != nil {
-				return err
-			}
-			ctx, stop := untilInterrupted(command.Context())
-			defer stop()
-			if err := capelib.Delete(ctx, options, args[0]); err != nil {
-				return err
-			}
-			return e.print(map[string]string{"deleted": args[0]}, func(w io.Writer) { _, _ = io.WriteString(w, "deleted "+args[0]+"\n") })
-		},
-	}
-	flags.register(command)
-	return command
+	})
 }
 
 func newFunctionCommand(e *environment) *cobra.Command {

@@ -102,26 +102,10 @@ func newTokenListCommand(e *environment) *cobra.Command {
 }
 
 func newTokenDeleteCommand(e *environment) *cobra.Command {
-	flags := serviceFlags{environment: e}
-	command := &cobra.Command{
-		Use:     "delete ID",
+	return newRemoval(e, capelib.DeleteToken, cobra.Command{
 		Short:   "Revoke a token",
 		Long:    "Delete revokes a token, by its id. It opens nothing any more.\n\n" + exitStatus,
 		Example: `  cape token delete $ID --url ws://127.0.0.1:8765 --token $TOKEN`,
 		Args:    exactly(1, "name one token by its id; 'cape token list' shows it"),
-		RunE: func(command *cobra.Command, args []string) error {
-			options, err := flags.options()
-			if err != nil {
-				return err
-			}
-			ctx, stop := untilInterrupted(command.Context())
-			defer stop()
-			if err := capelib.DeleteToken(ctx, options, args[0]); err != nil {
-				return err
-			}
-			return e.print(map[string]string{"deleted": args[0]}, func(w io.Writer) { _, _ = io.WriteString(w, "deleted "+args[0]+"\n") })
-		},
-	}
-	flags.register(command)
-	return command
+	})
 }
