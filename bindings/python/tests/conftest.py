@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import os
 import pathlib
 import subprocess
@@ -20,6 +21,10 @@ VECTORS = ROOT / "tests" / "vectors"
 
 MISCHIEF = r"""
 import os, sys, time
+
+# A job in the background is started with SIGINT ignored, and then no Ctrl-C reaches a test or what
+# it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def cape_handler(data):
     if data == b"raise":
