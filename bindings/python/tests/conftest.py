@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import textwrap
@@ -19,12 +19,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 FUNCTIONS = ROOT / "tests" / "functions"
 VECTORS = ROOT / "tests" / "vectors"
 
-MISCHIEF = r"""
-import os, sys, time
-
 # A job in the background is started with SIGINT ignored, and then no Ctrl-C reaches a test or what
 # it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+MISCHIEF = r"""
+import os, sys, time
 
 def cape_handler(data):
     if data == b"raise":
