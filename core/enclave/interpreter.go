@@ -74,12 +74,18 @@ func probeFailure(ctx context.Context, err error) string {
 
 // environment is all that a function sees of the world's variables, beside what depends on its
 // copy: nothing of the host's.
+//
+// Libraries for linear algebra, such as numpy's, start a thread for each processor and take some 40
+// MB for each: on a large machine more than a function may have, so that they could not be imported.
 func environment(path string) []string {
 	return []string{
 		"PATH=" + filepath.Dir(path) + ":" + searchPath,
 		"LANG=C.UTF-8",
 		"PYTHONDONTWRITEBYTECODE=1",
 		"PYTHONUNBUFFERED=1",
+		"OPENBLAS_NUM_THREADS=4",
+		"OMP_NUM_THREADS=4",
+		"MKL_NUM_THREADS=4",
 	}
 }
 

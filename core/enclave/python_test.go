@@ -205,6 +205,7 @@ def cape_handler(data):
 `)
 	names := strings.Fields(string(connect(t, start(t, o)).call(nil)))
 	allowed := []string{"HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONUSERBASE", "TMPDIR",
+		"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
 		"LC_CTYPE", "__CF_USER_TEXT_ENCODING"} // what Python and macOS add themselves
 	for _, name := range names {
 		if !slices.Contains(allowed, name) {
