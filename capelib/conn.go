@@ -175,8 +175,8 @@ func (c *Conn) stop(why *Error) {
 
 // admit gives a call its place: in the queue of the session, or among those that wait for one.
 func (c *Conn) admit(input []byte, o CallOptions) (*Call, error) {
-	if len(input) > MaxInput {
-		return nil, NewError("limit.input", fmt.Sprintf("the input has %d bytes: the limit is %d", len(input), MaxInput))
+	if err := checkInput(input); err != nil {
+		return nil, err
 	}
 	if o.Timeout == 0 {
 		o.Timeout = c.target.timeout
@@ -211,4 +211,11 @@ func (c *Conn) admit(input []byte, o CallOptions) (*Call, error) {
 		}
 	}
 	return r, nil
+}
+
+func checkInput(input []byte) error {
+	if len(input) > MaxInput {
+		return NewError("limit.input", fmt.Sprintf("the input has %d bytes: the limit is %d", len(input), MaxInput))
+	}
+	return nil
 }

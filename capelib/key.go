@@ -51,7 +51,7 @@ func UserKey(ctx context.Context, o Options, user string) ([]byte, *Report, erro
 		return nil, nil, err
 	}
 	o.Token = "" // nobody is asked for one, so nobody is shown one
-	body, err := o.fetch(ctx, t, request{method: http.MethodGet, limit: maxKeyAnswer})
+	body, err := o.fetch(ctx, t, restCall{method: http.MethodGet, limit: maxKeyAnswer})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -88,9 +88,12 @@ func attestedKey(document *attest.Document) ([]byte, error) {
 }
 
 // Encrypt seals a plaintext to a Cape key (see [Key]), so that only the enclave of the key's owner
-// can read it: a function there that gets it as its input sees the plaintext. The result is text,
-// "cape:" and base64.
+// can read it: a function there that gets it as its input sees the plaintext, of at most [MaxInput]
+// bytes. The result is text, "cape:" and base64.
 func Encrypt(key, plaintext []byte) ([]byte, error) {
+	if err := checkInput(plaintext); err != nil {
+		return nil, err
+	}
 	text, err := capekey.EncryptText(key, plaintext)
 	if err != nil {
 		return nil, AsError(err)

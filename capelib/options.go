@@ -2,8 +2,6 @@ package capelib
 
 import (
 	"crypto/x509"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -57,61 +55,6 @@ type Options struct {
 	// states. A result that is not proved so ends the connection ([CodeAttestation]). It costs the
 	// enclave about a millisecond for each call; without it, results are protected by TLS alone.
 	SignedResults bool
-}
-
-// ParseOptions reads the options of cape_connect in JSON; cape.h lists the names. Unknown and
-// duplicate names are refused.
-func ParseOptions(options []byte) (Options, error) {
-	var parsed struct {
-		URL              string          `json:"url"`
-		Function         string          `json:"function"`
-		Policy           json.RawMessage `json:"policy"`
-		Token            string          `json:"token"`
-		TokenType        TokenType       `json:"token_type"`
-		AttestationRoots *string         `json:"attestation_roots"`
-		TLSCA            *string         `json:"tls_ca"`
-		InsecureWS       bool            `json:"insecure_ws"`
-		Proxy            string          `json:"proxy"`
-		TimeoutMS        uint32          `json:"timeout_ms"`
-		Reconnect        bool            `json:"reconnect"`
-		SignedResults    bool            `json:"signed_results"`
-	}
-	if err := DecodeJSON(options, &parsed); err != nil {
-		return Options{}, err
-	}
-	o := Options{
-		URL: parsed.URL, Function: parsed.Function, Token: parsed.Token, TokenType: parsed.TokenType,
-		AttestationRoots: given(parsed.AttestationRoots), TLSCA: given(parsed.TLSCA),
-		InsecureWS: parsed.InsecureWS, Proxy: parsed.Proxy,
-		Timeout: time.Duration(parsed.TimeoutMS) * time.Millisecond, Reconnect: parsed.Reconnect, SignedResults: parsed.SignedResults,
-	}
-	var err error
-	if o.Policy, err = parseOptionalPolicy(parsed.Policy); err != nil {
-		return Options{}, err
-	}
-	return o, nil
-}
-
-// given is nil only where an option is absent: what is given but empty, as a file may be, must
-// not fall back to what is trusted by default.
-func given(text *string) []byte {
-	if text == nil {
-		return nil
-	}
-	return []byte(*text)
-}
-
-// DecodeJSON reads options in JSON strictly: unknown, repeated and differently spelt names are
-// refused, as is anything after the one value. into is a pointer to what encoding/json can fill.
-func DecodeJSON(options []byte, into any) error {
-	if err := attest.DecodeJSON(options, into); err != nil {
-		var refused *attest.Error
-		if errors.As(err, &refused) {
-			return AsError(refused)
-		}
-		return NewError("argument.options", "the JSON of the options "+err.Error()+": cape.h lists names and types")
-	}
-	return nil
 }
 
 // target is what Options come to, checked.

@@ -19,8 +19,8 @@ const maxList = 8 << 20
 // FunctionRecord is a deployed function; its ID, Name and CreatedAt are those that a list has.
 type FunctionRecord = wire.FunctionRecord
 
-// request is one call of a REST route.
-type request struct {
+// restCall is one call of a REST route.
+type restCall struct {
 	method string
 	query  url.Values
 	body   []byte
@@ -29,7 +29,7 @@ type request struct {
 
 // fetch calls a REST route, and gives the body of its answer if it succeeds. There is no
 // attestation on these: what they say is protected by TLS alone.
-func (o Options) fetch(ctx context.Context, t *target, r request) ([]byte, error) {
+func (o Options) fetch(ctx context.Context, t *target, r restCall) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	address := *t.endpoint
@@ -78,7 +78,7 @@ func (o Options) statusError(t *target, status int, body []byte) *Error {
 }
 
 // call is fetch for callers that have no target yet. A policy plays no part.
-func (o Options) call(ctx context.Context, route string, r request) (*target, []byte, error) {
+func (o Options) call(ctx context.Context, route string, r restCall) (*target, []byte, error) {
 	t, err := o.checkRoute(route)
 	if err != nil {
 		return nil, nil, err
@@ -99,7 +99,7 @@ func List(ctx context.Context, o Options, limit, offset int) ([]FunctionRecord, 
 }
 
 func list[Record any](ctx context.Context, o Options, route string, query url.Values) ([]Record, error) {
-	t, body, err := o.call(ctx, route, request{method: http.MethodGet, query: query, limit: maxList})
+	t, body, err := o.call(ctx, route, restCall{method: http.MethodGet, query: query, limit: maxList})
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func remove(ctx context.Context, o Options, route, id string) error {
 	if err := checkPart(id, "id"); err != nil {
 		return err
 	}
-	_, _, err := o.call(ctx, route+id, request{method: http.MethodDelete, limit: maxList})
+	_, _, err := o.call(ctx, route+id, restCall{method: http.MethodDelete, limit: maxList})
 	var failure *Error
 	if errors.As(err, &failure) && failure.Reason == "connect.route" { // a service that does not say what is missing
 		return NewError("connect.not_found", "there is no "+id+", or the service does not offer this: see what there is with a list")

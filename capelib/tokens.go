@@ -40,7 +40,7 @@ func CreateToken(ctx context.Context, o Options, r TokenRequest) (string, error)
 	if err != nil {
 		return "", NewError("argument.options", "the token's expiry is not a year of four digits")
 	}
-	t, answer, err := o.call(ctx, "/v1/token", request{method: http.MethodPost, body: body, limit: maxTokenAnswer})
+	t, answer, err := o.call(ctx, "/v1/token", restCall{method: http.MethodPost, body: body, limit: maxTokenAnswer})
 	if err != nil {
 		return "", err
 	}

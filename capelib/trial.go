@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/libcape/libcape/core/hpke"
@@ -23,8 +22,8 @@ func Test(ctx context.Context, o Options, path string, input []byte) ([]byte, *R
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(input) > MaxInput {
-		return nil, nil, NewError("limit.input", fmt.Sprintf("the input has more than %d bytes, which is the limit", MaxInput))
+	if err := checkInput(input); err != nil {
+		return nil, nil, err
 	}
 	function, err := openSource(path)
 	if err != nil {

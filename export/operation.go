@@ -9,7 +9,7 @@ import (
 	"github.com/libcape/libcape/capelib"
 )
 
-// underway is a connect or an invoke that capelib has begun.
+// underway is a connect, an invoke or another request that capelib has begun.
 type underway interface {
 	Done() <-chan struct{}
 	Cancel()
@@ -106,13 +106,13 @@ func (o *operation) outcome(buffer []byte, place bool) (conn uint64, length int,
 	switch work := o.work.(type) {
 	case *capelib.Call:
 		output, err := work.Result()
-		if len(output) > len(buffer) {
-			return 0, len(output), tooSmall(len(output), len(buffer))
+		return o.handOver(output, buffer, err)
+	case *capelib.Requesting:
+		output, err := work.Result()
+		if err != nil && buffer != nil {
+			output = encodeReport(capelib.AsError(err).Report)
 		}
-		o.end()
-		length = copy(buffer, output)
-		clear(output)
-		return 0, length, err
+		return o.handOver(output, buffer, err)
 	case *capelib.Connecting:
 		if !place {
 			return 0, 0, capelib.NewError("argument.null", "conn is NULL, and the operation is a connect: pass the address of a variable")
@@ -138,6 +138,18 @@ func (o *operation) outcome(buffer []byte, place bool) (conn uint64, length int,
 	return 0, 0, unknown()
 }
 
+// handOver ends the operation by copying what it came to, if buffer has room for it, which it
+// leaves nowhere else. The caller holds the lock.
+func (o *operation) handOver(output, buffer []byte, failure error) (conn uint64, length int, err error) {
+	if len(output) > len(buffer) {
+		return 0, len(output), tooSmall(len(output), len(buffer))
+	}
+	o.end()
+	length = copy(buffer, output)
+	clear(output)
+	return 0, length, failure
+}
+
 // end frees the handle. The caller holds the lock.
 func (o *operation) end() {
 	o.taken = true
@@ -158,6 +170,8 @@ func (o *operation) Close() error {
 	case *capelib.Call:
 		output, _ := work.Result() // at once, after Cancel
 		clear(output)
+	case *capelib.Requesting:
+		return work.Close()
 	case *capelib.Connecting:
 		if session, err := work.Result(); err == nil {
 			return session.Close()

@@ -58,6 +58,11 @@ int32_t cape_go_connect_start(cape_text *options, size_t options_len, cape_handl
 int32_t cape_go_invoke_start(cape_handle conn, cape_bytes *input, size_t input_len,
                              uint32_t timeout_ms, cape_handle queue, cape_handle *operation,
                              cape_error *err);
+int32_t cape_go_request_start(cape_text *options, size_t options_len, cape_bytes *input,
+                              size_t input_len, cape_handle queue, cape_handle *operation,
+                              cape_error *err);
+int32_t cape_go_encrypt(cape_bytes *key, size_t key_len, cape_bytes *plaintext,
+                        size_t plaintext_len, cape_buf *output, cape_error *err);
 int32_t cape_go_op_wait(cape_handle operation, uint32_t timeout_ms, cape_error *err);
 int32_t cape_go_op_result(cape_handle operation, cape_handle *conn, uint8_t *buffer,
                           size_t capacity, size_t *length, cape_error *err);

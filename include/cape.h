@@ -104,8 +104,8 @@ typedef struct cape_error {
 
 /* How far an operation is. Set size to sizeof(cape_progress) before the call, as
  * CAPE_PROGRESS_INIT does; 0 stands for the size in version 1.0. The counts are those of the
- * sealed request and of the reply, which is base64: 4 bytes for 3 of the result. A connect
- * leaves them 0. */
+ * sealed request and of the reply, which is base64: 4 bytes for 3 of the result. A deploy counts
+ * the bytes of its files as sent. Connects and other requests leave them 0. */
 typedef struct cape_progress {
     uint32_t size;
     uint32_t finished; /* 1 when the operation has ended, in whatever way; 0 before */
@@ -198,7 +198,7 @@ CAPE_API int32_t cape_invoke(cape_handle conn, const uint8_t *input, size_t inpu
  * the call waits, for a second at most, until the processes of its functions are gone. */
 CAPE_API int32_t cape_close(cape_handle handle, cape_error *err);
 
-/* Operations: a connect or an invoke that goes on by itself. One may wait for an operation
+/* Operations: a connect, an invoke or another request that goes on by itself. One may wait for an operation
  * (cape_op_wait), or be told of its end through a completion queue (cape_queue_open), and then
  * takes its outcome with cape_op_result. An operation whose outcome nobody wants is given up
  * with cape_close. Each counts as an open handle until then.
@@ -236,18 +236,63 @@ CAPE_API int32_t cape_op_wait(cape_handle operation, uint32_t timeout_ms, cape_e
 /* Hands over the outcome of an operation that has ended, and closes the operation. Never waits.
  *
  * Of a connect: *conn receives the connection, and buffer the attestation report as JSON, which
- * may be left out (buffer NULL and capacity 0). Of an invoke: buffer receives the result; conn
- * is not used and may be NULL. *length is the number of bytes written. When the operation has
- * failed, its error is returned, *conn is 0, and *length is 0 unless a refused connect has a
- * report.
+ * may be left out (buffer NULL and capacity 0). Of an invoke or a request: buffer receives the
+ * result; conn is not used and may be NULL. *length is the number of bytes written. When the
+ * operation has failed, its error is returned, *conn is 0, and *length is 0 unless the enclave of a
+ * connect or a request was refused, of which buffer receives the attestation report.
  *
  * Some errors leave the operation as it is: CAPE_E_LIMIT with reason "limit.buffer", when
  * capacity is too small, where *length says how many bytes are needed; CAPE_E_TIMEOUT with
  * reason "timeout.pending", when the operation has not ended yet; and arguments that cannot be
- * used. buffer NULL with capacity 0 asks for the size of an invoke's result, but takes the outcome
- * of a connect, without its report. */
+ * used. buffer NULL with capacity 0 asks for the size of a result that is not empty, but takes the
+ * outcome of a connect, and of a refused request, without its report. */
 CAPE_API int32_t cape_op_result(cape_handle operation, cape_handle *conn, uint8_t *buffer,
                                 size_t capacity, size_t *length, cape_error *err);
+
+/* Starts a request to a Cape service that is not a call of a function, and returns at once. queue is
+ * told when it ends; 0: none is. input is for "test" alone, and copied.
+ *
+ * options is one JSON object. Unknown and duplicate names are refused. All requests know "url",
+ * "token", "tls_ca", "insecure_ws", "proxy" and "timeout_ms", which bounds each wait of a request;
+ * those on which the enclave attests (*) know "policy", which is required, "token_type" and
+ * "attestation_roots" besides. All are as for cape_connect. "request" says what is asked for, and
+ * cape_op_result then gives the outcome in its buffer:
+ *
+ *   "key" *          the Cape key that the enclave holds for the token's owner, RSA-4096 in DER
+ *                    (SubjectPublicKeyInfo), for cape_encrypt. "user": that of this user, without
+ *                    a token, from a document that the service kept; the policy's "max_age_ms"
+ *                    bounds its age.
+ *   "deploy" *       {"id", "name", "checksum", "report"} of a function that the enclave has taken:
+ *                    the checksum, in hex, was computed here and is what a policy pins; the report
+ *                    is that of the enclave. "path": a folder with an app.py, or a zip of one.
+ *                    "name": absent, the base name of the path up to its first dot. "public": true
+ *                    lets anyone call it. Sealed to the Cape key as it is sent.
+ *   "test" *         the function's result. It is run once with input, and not deployed. "path": as
+ *                    for a deploy.
+ *   "list"           [{"id", "name", "created_at"}, ...], the functions of the token's owner.
+ *                    "limit": 1 to 1000 of them, 50 by default. "offset": from which one on.
+ *   "delete"         nothing; the function "id" can be run no more
+ *   "token_create"   a new token, as text. It is a secret that is told only once. "name",
+ *                    "description"; "function": the id of the only one that it may call;
+ *                    "expiry": RFC 3339, such as "2026-01-31T12:00:00Z". All may be absent.
+ *   "token_list"     [{"id", "name", "description", "created_at", "expiry", "last_used"}, ...],
+ *                    the last two where there is one
+ *   "token_delete"   nothing; the token "id" is of no use any more
+ *
+ * On requests without attestation, what comes is what the service says, protected by TLS alone.
+ * CAPE_E_FUNCTION: the enclave refused the function ("function.refused"), or it raised
+ * ("function.error"). After CAPE_E_TIMEOUT, CAPE_E_CANCELLED and CAPE_E_CLOSED, whose reason does
+ * not end in "not_sent", the request may have been carried out. */
+CAPE_API int32_t cape_request_start(const char *options, size_t options_len,
+                                    const uint8_t *input, size_t input_len, cape_handle queue,
+                                    cape_handle *operation, cape_error *err);
+
+/* Seals plaintext to a Cape key, so that only the enclave of the key's owner can read it: a function
+ * that gets the output as its input sees the plaintext. key is what the request "key" gives.
+ * output is text, "cape:" and base64 (RSA-OAEP with SHA-256, RFC 8017, around AES-256-GCM). Needs
+ * no connection, and says nothing about who made it. */
+CAPE_API int32_t cape_encrypt(const uint8_t *key, size_t key_len, const uint8_t *plaintext,
+                              size_t plaintext_len, cape_buf *output, cape_error *err);
 
 /* Tells how far an operation is. */
 CAPE_API int32_t cape_op_progress(cape_handle operation, cape_progress *progress,

@@ -272,11 +272,11 @@ public:
         return true;
     }
 
-    /* The result of an invoke that has ended, which the library writes straight into it. Never
-     * waits: CAPE_E_TIMEOUT with reason "timeout.pending" says that it goes on. */
+    /* The result of an invoke or a request that has ended, which the library writes straight into
+     * it. Never waits: CAPE_E_TIMEOUT with reason "timeout.pending" says that it goes on. */
     Bytes result()
     {
-        Bytes output;
+        Bytes output(256); /* a result that fits is taken by one call */
         while (!take(nullptr, output)) {
         }
         return output;
@@ -324,6 +324,7 @@ public:
 
 private:
     friend class Connection;
+    friend class Request;
 
     explicit Operation(cape_handle handle) noexcept : handle_(handle) {}
 
@@ -469,6 +470,48 @@ inline Connection Operation::connection()
     detail::Handle owned(handle);
     std::string text(report.begin(), report.end());
     return Connection(owned.release(), std::move(text));
+}
+
+/* Requests to a Cape service that are not calls of a function, such as {"request": "deploy", ...};
+ * see cape_request_start. What each comes to are the bytes of Operation::result(). */
+class Request {
+public:
+    static Bytes run(std::string_view options, View input = {})
+    {
+        Operation operation = start(options, input);
+        operation.wait();
+        return operation.result();
+    }
+    static Operation start(std::string_view options, View input = {})
+    {
+        return send(options, input, 0);
+    }
+    static Operation start(std::string_view options, View input, const Queue &queue)
+    {
+        return send(options, input, queue.handle());
+    }
+
+private:
+    static Operation send(std::string_view options, View input, cape_handle queue)
+    {
+        cape_handle operation = 0;
+        detail::Status status;
+        detail::check(cape_request_start(options.data(), options.size(), input.data(), input.size(),
+                                         queue, &operation, status),
+                      status);
+        return Operation(operation);
+    }
+};
+
+/* Seals a plaintext to a Cape key, as text; see cape_encrypt. */
+inline std::string encrypt(View key, View plaintext)
+{
+    detail::Buffer output;
+    detail::Status status;
+    detail::check(cape_encrypt(key.data(), key.size(), plaintext.data(), plaintext.size(),
+                               output.out(), status),
+                  status);
+    return output.text();
 }
 
 /* A local enclave inside this process, to develop and test with; see cape_enclave_start. */

@@ -66,6 +66,12 @@ static void child(void)
     EXPECT(cape_invoke_start(conn, &byte, 1, 0, queue, &handle, &err), CAPE_E_FORKED, "forked.child", &err);
     CHECK(handle == 0, "an operation is set");
     handle = 99;
+    EXPECT(cape_request_start("{}", 2, NULL, 0, queue, &handle, &err), CAPE_E_FORKED, "forked.child", &err);
+    CHECK(handle == 0, "an operation is set");
+    buf = (cape_buf){&byte, 1};
+    EXPECT(cape_encrypt(&byte, 1, &byte, 1, &buf, &err), CAPE_E_FORKED, "forked.child", &err);
+    CHECK(buf.data == NULL && buf.len == 0, "a ciphertext is set");
+    handle = 99;
     EXPECT(cape_op_wait(operation, 0, &err), CAPE_E_FORKED, "forked.child", &err);
     EXPECT(cape_op_result(operation, &handle, &byte, 1, &count, &err), CAPE_E_FORKED, "forked.child", &err);
     CHECK(handle == 0 && count == 0, "a result is set");

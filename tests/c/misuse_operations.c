@@ -36,6 +36,25 @@ static void null_pointers(void)
     EXPECT(cape_invoke_start(conn, &sentinel, 1, 0, 0, NULL, &err), CAPE_E_ARGUMENT, "argument.null", &err);
 
     handle = 99;
+    EXPECT(cape_request_start(NULL, 5, NULL, 0, 0, &handle, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+    CHECK(handle == 0, "an operation is set");
+    handle = 99;
+    EXPECT(cape_request_start("{}", 2, NULL, 1, 0, &handle, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+    CHECK(handle == 0, "an operation is set");
+    EXPECT(cape_request_start("{}", 2, NULL, 0, 0, NULL, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+    handle = 99;
+    EXPECT(cape_request_start("{}", 2, NULL, 0, 0, &handle, &err), CAPE_E_ARGUMENT, "argument.options", &err);
+    CHECK(handle == 0, "an operation is set");
+    EXPECT(cape_encrypt(NULL, 1, &sentinel, 1, &buf, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+    CHECK(buf.data == NULL && buf.len == 0, "a ciphertext is set");
+    buf = (cape_buf){&sentinel, 77};
+    EXPECT(cape_encrypt(&sentinel, 1, NULL, 1, &buf, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+    CHECK(buf.data == NULL && buf.len == 0, "a ciphertext is set");
+    EXPECT(cape_encrypt(&sentinel, 1, &sentinel, 1, NULL, &err), CAPE_E_ARGUMENT, "argument.null", &err);
+    EXPECT(cape_encrypt(&sentinel, 1, &sentinel, 1, &buf, &err), CAPE_E_ARGUMENT, "argument.key", &err);
+    buf = (cape_buf){&sentinel, 77};
+
+    handle = 99;
     EXPECT(cape_op_result(1, &handle, NULL, 1, &count, &err), CAPE_E_ARGUMENT, "argument.null", &err);
     CHECK(handle == 0 && count == 0, "an output is set");
     handle = 99;
@@ -63,12 +82,20 @@ static void null_pointers(void)
 static void impossible_sizes(void)
 {
     cape_handle handle = 99;
+    cape_buf ciphertext = {NULL, 0};
     size_t count = 99;
     EXPECT(cape_connect_start("{}", SIZE_MAX, 0, &handle, &err), CAPE_E_LIMIT, "limit.input", &err);
     CHECK(handle == 0, "an operation is set");
     EXPECT(cape_invoke_start(conn, &sentinel, SIZE_MAX, 0, 0, &handle, &err), CAPE_E_LIMIT, "limit.input", &err);
     EXPECT(cape_invoke_start(conn, &sentinel, (size_t)65 << 20, 0, 0, &handle, &err), CAPE_E_LIMIT, "limit.input", &err);
     CHECK(handle == 0, "an operation is set");
+    handle = 99;
+    EXPECT(cape_request_start("{}", SIZE_MAX, NULL, 0, 0, &handle, &err), CAPE_E_LIMIT, "limit.input", &err);
+    CHECK(handle == 0, "an operation is set");
+    EXPECT(cape_request_start("{}", 2, &sentinel, SIZE_MAX, 0, &handle, &err), CAPE_E_LIMIT, "limit.input", &err);
+    EXPECT(cape_encrypt(&sentinel, SIZE_MAX, &sentinel, 1, &ciphertext, &err), CAPE_E_LIMIT, "limit.input", &err);
+    EXPECT(cape_encrypt(&sentinel, 1, &sentinel, SIZE_MAX, &ciphertext, &err), CAPE_E_LIMIT, "limit.input", &err);
+    EXPECT(cape_encrypt(&sentinel, 1, &sentinel, (size_t)65 << 20, &ciphertext, &err), CAPE_E_LIMIT, "limit.input", &err);
     EXPECT(cape_op_result(1, NULL, &sentinel, SIZE_MAX, &count, &err), CAPE_E_LIMIT, NULL, &err);
     CHECK(count == 0, "a length is set");
     const size_t capacities[] = {SIZE_MAX, SIZE_MAX / 8 + 1, SIZE_MAX / 8, (size_t)1 << 60};
@@ -97,6 +124,12 @@ static void error_sizes(void)
     handle = 99;
     REFUSED(cape_invoke_start(conn, &sentinel, 1, 0, 0, &handle, &small));
     CHECK(handle == 0, "an operation is set");
+    handle = 99;
+    REFUSED(cape_request_start("{}", 2, NULL, 0, 0, &handle, &small));
+    CHECK(handle == 0, "an operation is set");
+    REFUSED(cape_encrypt(&sentinel, 1, &sentinel, 1, &buf, &small));
+    CHECK(buf.data == NULL && buf.len == 0, "a ciphertext is set");
+    buf = (cape_buf){&sentinel, 77};
     handle = 99;
     REFUSED(cape_op_result(1, &handle, &sentinel, 1, &count, &small));
     CHECK(handle == 0 && count == 0, "an output is set");
@@ -190,6 +223,7 @@ static void wrong_kinds(void)
         if (h != queue && h != 0) { /* 0 stands for no queue */
             EXPECT(cape_invoke_start(conn, &sentinel, 1, 0, h, &handle, &err), CAPE_E_HANDLE, reason, &err);
             EXPECT(cape_connect_start("{}", 2, h, &handle, &err), CAPE_E_HANDLE, reason, &err);
+            EXPECT(cape_request_start("{}", 2, NULL, 0, h, &handle, &err), CAPE_E_HANDLE, reason, &err);
             CHECK(handle == 0, "an operation is set");
         }
         if (h != conn) {

@@ -121,6 +121,16 @@ static int32_t call_invoke_start(struct world *w)
 {
     return cape_invoke_start(w->conn, (const uint8_t *)"x", 1, 0, w->queue, &handle, &err);
 }
+static int32_t call_request_start(struct world *w)
+{
+    static const char nobody[] = "{\"request\": \"list\", \"url\": \"ws://127.0.0.1:1\"}";
+    return cape_request_start(nobody, sizeof nobody - 1, NULL, 0, w->queue, &handle, &err);
+}
+static int32_t call_encrypt(struct world *w)
+{
+    (void)w;
+    return cape_encrypt((const uint8_t *)"x", 1, NULL, 0, &buf, &err);
+}
 static int32_t call_op_wait(struct world *w) { return cape_op_wait(w->operation, TIMEOUT, &err); }
 static int32_t call_op_result(struct world *w)
 {
@@ -194,6 +204,8 @@ static const struct function {
     {"cape_connect_start", call_connect_start, CAPE_OK, NOTHING},
     {"cape_invoke", call_invoke, CAPE_OK, CONN},
     {"cape_invoke_start", call_invoke_start, CAPE_OK, CONN},
+    {"cape_request_start", call_request_start, CAPE_OK, NOTHING},
+    {"cape_encrypt", call_encrypt, CAPE_E_ARGUMENT, NOTHING},
     {"cape_close", call_close, CAPE_OK, NOTHING},
     {"cape_op_wait", call_op_wait, CAPE_OK, OPERATION},
     {"cape_op_progress", call_op_progress, CAPE_OK, OPERATION},
@@ -265,7 +277,7 @@ static int panic_in_export(const char *name, char **argv)
             continue; /* it would take the operation away from the rest */
         }
         int poisoned = f->on != NOTHING && g->on == f->on;
-        if (g->call == call_connect_start || g->call == call_invoke_start) {
+        if (g->call == call_connect_start || g->call == call_invoke_start || g->call == call_request_start) {
             poisoned |= f->on == QUEUE; /* they name a queue as well */
         }
         expect_call(g, &w, poisoned ? CAPE_E_PANIC : g->normally, poisoned ? "panic.recovered" : NULL);
@@ -391,6 +403,25 @@ static void try_cancel(const struct local *local, cape_handle queue, const char 
     }
 }
 
+/* A request that is refused, since a local enclave has no such route, or is cancelled. */
+static void try_request(const struct local *local, cape_handle queue, int cancel)
+{
+    char options[1024];
+    cape_handle operation = 0;
+    size_t n = 0;
+    int len = snprintf(options, sizeof options, "{\"request\": \"list\", \"url\": %s, \"timeout_ms\": %d}", local->url, TIMEOUT);
+    if (TRY(cape_request_start(options, (size_t)len, NULL, 0, queue, &operation, &err)) == CAPE_OK) {
+        if (cancel) {
+            EXPECT(cape_op_cancel(operation, &err), CAPE_OK, "", &err);
+        }
+        TRY(cape_op_wait(operation, 0, &err));
+        int32_t code = cape_op_result(operation, NULL, NULL, 0, &n, &err);
+        if (!cancel) {
+            note(__LINE__, seconds(), code);
+        }
+    }
+}
+
 /* Pings the enclave, over a websocket of this program's own. Its answer may not come. */
 static void try_ping(const struct local *local)
 {
@@ -463,6 +494,9 @@ static void exercise(char **argv, struct run *run)
     try_cancel(&local, queue, "[\"silent_start\"]");
     try_ping(&local);
     try_faults(&local, "[]");
+    try_request(&local, queue, 0);
+    try_request(&local, queue, 1);
+    nanosleep(&(struct timespec){.tv_nsec = SOON * 500000L}, NULL); /* for what happens a moment after a cancellation */
     if (try_connect(&local, TIMEOUT, "", &conn) == CAPE_OK) {
         try_invoke(conn, 4);
     }

@@ -54,6 +54,8 @@ const prototypes = {
   cape_close: ["uint64_t", err],
   cape_connect_start: [bytes, "size_t", "uint64_t", outHandle, err],
   cape_invoke_start: ["uint64_t", bytes, "size_t", "uint32_t", "uint64_t", outHandle, err],
+  cape_request_start: [bytes, "size_t", bytes, "size_t", "uint64_t", outHandle, err],
+  cape_encrypt: [bytes, "size_t", bytes, "size_t", outBuf, err],
   cape_op_wait: ["uint64_t", "uint32_t", err],
   cape_op_result: ["uint64_t", outHandle, bytes, "size_t", outLength, err],
   cape_op_progress: ["uint64_t", inOutProgress, err],

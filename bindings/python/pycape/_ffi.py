@@ -75,6 +75,8 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cape_close": (c_uint64, _ERR),
     "cape_connect_start": (c_char_p, c_size_t, c_uint64, _HANDLE, _ERR),
     "cape_invoke_start": (c_uint64, c_char_p, c_size_t, c_uint32, c_uint64, _HANDLE, _ERR),
+    "cape_request_start": (c_char_p, c_size_t, c_char_p, c_size_t, c_uint64, _HANDLE, _ERR),
+    "cape_encrypt": (c_char_p, c_size_t, c_char_p, c_size_t, _BUF, _ERR),
     "cape_op_wait": (c_uint64, c_uint32, _ERR),
     "cape_op_result": (c_uint64, _HANDLE, c_char_p, c_size_t, _LENGTH, _ERR),
     "cape_op_progress": (c_uint64, POINTER(_Progress), _ERR),

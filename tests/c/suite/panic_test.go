@@ -15,6 +15,7 @@ import (
 // quiet argues for each goroutine whose end by a panic no call is told of.
 var quiet = map[string]string{
 	"capelib/connect.go:attest":            "closes the socket when the caller gives up, and reading ends at the deadline besides",
+	"capelib/requesting.go:Cancel":         "ends a request that does not notice that it was cancelled, which all do",
 	"capelib/connecting.go:StartConnect":   "is a second watch on the deadline, which the connect keeps by itself",
 	"capelib/session.go:close":             "says goodbye to the enclave, which sees the end of the connection anyway",
 	"core/enclave/enclave.go:Close":        "waits for sessions to end and removes files; Close does not wait for it for ever",
