@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -68,7 +69,7 @@ func Deploy(ctx context.Context, o Options, d Deployment) (*Deployed, error) {
 		d.Name = function.functionName()
 	}
 	if checkFunction(d.Name) != nil {
-		return nil, NewError("argument.function", "the function's name is neither a name nor \"user/name\": letters, digits, '_', '.' and '-' may stand in one")
+		return nil, NewError("argument.function", fmt.Sprintf("%q is no name of a function: letters, digits, '_', '.' and '-' may stand in one, of the form NAME or USER/NAME: give another", d.Name))
 	}
 	if d.Key == nil {
 		if d.Key, _, err = Key(ctx, o); err != nil {

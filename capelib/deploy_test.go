@@ -182,7 +182,7 @@ func TestWhatCannotBeDeployedIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		"nothing":           {"", "nothing to deploy"},
 		"nothing there":     {filepath.Join(folder, "none"), "not there"},
 		"an empty folder":   {empty, "holds no file"},
-		"a link out":        {linked, "link out of the folder"},
+		"a link out":        {linked, "lead out of the folder"},
 		"too large":         {large, "more than 1000000000 bytes"},
 		"not a zip":         {write("a.zip", []byte("no zip")), "not a zip"},
 		"a zip of nothing":  {write("b.zip", zipOf(t, "readme", "")), "no app.py"},

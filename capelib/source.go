@@ -48,7 +48,7 @@ func openSource(path string) (*source, error) {
 			err = wire.CheckFunctionZip(s.archive, s.size)
 		}
 	default:
-		err = fmt.Errorf("it is neither a folder nor a zip")
+		err = fmt.Errorf("it is neither a folder nor a zip: give a folder with an app.py, or a zip of one")
 	}
 	if err != nil {
 		s.close()

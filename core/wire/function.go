@@ -13,26 +13,40 @@ import (
 // entryFiles are what an enclave begins with, one of which a function has.
 var entryFiles = [...]string{"app.py", "app.js"}
 
+// encrypted is a bit of an entry's flags.
+const encrypted = 1
+
 // maxEntries bounds the files of a function: a zip's directory is held in memory.
 const maxEntries = 200_000
 
 // MeasureFunction tells how many bytes the files of a function's folder hold together, and
-// refuses what [WriteFunctionZip] would refuse, and a folder without an app.py. It reads no file.
+// refuses what [WriteFunctionZip] would refuse, and a folder without an app.py. It reads no file,
+// but opens each, to see whether it may be read.
 func MeasureFunction(folder fs.FS) (int64, error) { return measureFunction(folder, MaxFunctionSize) }
 
 func measureFunction(folder fs.FS, limit int64) (int64, error) {
 	var size int64
-	files, entry := 0, false
+	files, entry := 0, hasEntryFile(folder)
 	err := fs.WalkDir(folder, ".", func(file string, found fs.DirEntry, err error) error {
-		if err != nil || found.IsDir() {
-			return err
+		if err != nil {
+			return unreadable(folder, file, err)
+		}
+		if found.IsDir() {
+			return nil
+		}
+		if !entry {
+			return errors.New("the folder holds no app.py: a function needs one, with a cape_handler in it")
 		}
 		info, err := statFile(folder, file)
 		if err != nil {
 			return err
 		}
+		if opened, err := folder.Open(file); err != nil {
+			return unreadable(folder, file, err)
+		} else if err = opened.Close(); err != nil {
+			return unreadable(folder, file, err)
+		}
 		files++
-		entry = entry || isEntryFile(file)
 		size += info.Size()
 		if size > limit {
 			return fmt.Errorf("the folder holds more than %d bytes: a function may have no more", limit)
@@ -47,10 +61,18 @@ func measureFunction(folder fs.FS, limit int64) (int64, error) {
 		return 0, err
 	case files == 0:
 		return 0, errors.New("the folder holds no file: a function needs at least an app.py")
-	case !entry:
-		return 0, errors.New("the folder holds no app.py: a function needs one, with a cape_handler in it")
 	}
 	return size, nil
+}
+
+// hasEntryFile reports whether an entry file is there, of whatever kind but a folder.
+func hasEntryFile(folder fs.FS) bool {
+	for _, name := range entryFiles {
+		if info, err := fs.Lstat(folder, name); err == nil && !info.IsDir() {
+			return true
+		}
+	}
+	return false
 }
 
 func isEntryFile(name string) bool { return name == entryFiles[0] || name == entryFiles[1] }
@@ -92,6 +114,9 @@ func checkFunctionZip(archive io.ReaderAt, size, limit int64) error {
 		names[name] = true
 		if !file.Mode().IsRegular() {
 			return fmt.Errorf("its %q is not a regular file: put the file itself there", name)
+		}
+		if file.Flags&encrypted != 0 {
+			return fmt.Errorf("its file %q is encrypted: make the zip without a password", name)
 		}
 		n, err := readThrough(file, left+1)
 		if err != nil {

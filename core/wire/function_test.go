@@ -43,8 +43,8 @@ func TestMeasureFunctionRefusesWhatLeavesTheFolder(t *testing.T) {
 		make func(path string) error
 		says string
 	}{
-		"a link out":          {func(path string) error { return os.Symlink(outside, path) }, "link out of the folder"},
-		"a dangling link":     {func(path string) error { return os.Symlink("nowhere", path) }, "cannot be read"},
+		"a link out":          {func(path string) error { return os.Symlink(outside, path) }, "lead out of the folder"},
+		"a dangling link":     {func(path string) error { return os.Symlink("nowhere", path) }, "which is not there"},
 		"a link to directory": {func(path string) error { return os.Symlink(".", path) }, "link to a directory"},
 		"a pipe":              {func(path string) error { return syscall.Mkfifo(path, 0o600) }, "not a regular file"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"syscall"
 )
 
 // MaxFunctionSize is how many bytes the files of one function may hold together, before
@@ -38,7 +39,7 @@ func writeFunctionZip(w io.Writer, folder fs.FS, name string, limit int64) error
 	files := 0
 	err := fs.WalkDir(folder, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return err
+			return unreadable(folder, file, err)
 		}
 		if entry.IsDir() {
 			return nil
@@ -66,7 +67,7 @@ func addFile(archive *zip.Writer, folder fs.FS, file, entry string, limit int64)
 	}
 	content, err := folder.Open(file)
 	if err != nil {
-		return 0, fmt.Errorf("%s cannot be read: %w", file, err)
+		return 0, unreadable(folder, file, err)
 	}
 	defer content.Close()
 	into, err := archive.Create(entry)
@@ -82,9 +83,12 @@ func addFile(archive *zip.Writer, folder fs.FS, file, entry string, limit int64)
 
 // statFile describes a file of a function, which must be one.
 func statFile(folder fs.FS, file string) (fs.FileInfo, error) {
+	if !fs.ValidPath(file) || strings.Contains(file, `\`) {
+		return nil, fmt.Errorf("%q is not a name in UTF-8, or has a \\ in it: rename it", file)
+	}
 	info, err := fs.Stat(folder, file) // follows a link; opening a pipe would wait for a writer
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read, or is a link out of the folder: %w", file, err)
+		return nil, unreadable(folder, file, err)
 	}
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a link to a directory: put the files themselves there", file)
@@ -93,4 +97,22 @@ func statFile(folder fs.FS, file string) (fs.FileInfo, error) {
 		return nil, fmt.Errorf("%s is not a regular file: remove it from the folder", file)
 	}
 	return info, nil
+}
+
+// unreadable says why a file, or what a link leads to, cannot be had.
+func unreadable(folder fs.FS, file string, err error) error {
+	target, linkErr := fs.ReadLink(folder, file)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s may not be read: permit it, or remove it from the folder", file)
+	case linkErr != nil: // it is no link
+		return fmt.Errorf("%s cannot be read: %w", file, err)
+	case path.IsAbs(target):
+		return fmt.Errorf("%s is an absolute link, which may lead out of the folder, to %q: make it relative, or put the file itself there", file, target)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s is a link to %q, which is not there: remove it, or put the file itself there", file, target)
+	case errors.Is(err, syscall.ELOOP):
+		return fmt.Errorf("%s is a link that leads in a circle, to %q: put the file itself there", file, target)
+	}
+	return fmt.Errorf("%s is a link out of the folder, to %q: put the file itself there", file, target)
 }

@@ -77,6 +77,9 @@ func (flags *deployFlags) deploy(command *cobra.Command, path string) error {
 	deployed, err := capelib.Deploy(ctx, options, capelib.Deployment{
 		Path: path, Name: flags.name, Public: flags.public, Progress: progress("deploying"),
 	})
+	if failure := capelib.AsError(err); failure != nil && failure.Reason == "argument.function" {
+		return capelib.NewError(failure.Reason, failure.Message+" with --name")
+	}
 	if err != nil {
 		return err
 	}
@@ -110,8 +113,13 @@ func (flags *deployFlags) deploy(command *cobra.Command, path string) error {
 // exactly wants a number of arguments.
 func exactly(count int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		if len(args) != count || count > 0 && strings.TrimSpace(args[0]) == "" {
-			return usagef("%s; there are %d arguments", what, len(args))
+		switch {
+		case len(args) == 0 && count > 0:
+			return usagef("%s: the argument is missing", what)
+		case len(args) != count:
+			return usagef("%s: there are %d arguments", what, len(args))
+		case count > 0 && strings.TrimSpace(args[0]) == "":
+			return usagef("%s: the argument is empty", what)
 		}
 		return nil
 	}
