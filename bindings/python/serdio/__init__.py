@@ -3,18 +3,24 @@
 Start with :func:`lift_io` in the function and ``use_serdio=True`` in ``pycape.Cape.invoke``, or
 call :func:`serialize` and :func:`deserialize` yourself. On top of MessagePack it keeps tuples,
 sets, frozensets and complex numbers what they were. It needs neither pycape nor its library.
+
+:mod:`serdio.ext` adds numpy's arrays, dates and times, Decimal, UUID and dataclasses, for those
+who ask for it.
 """
 
 from serdio.decoder import deserialize
-from serdio.encoder import serialize
+from serdio.encoder import serialize, serialize_call
+from serdio.errors import DecodeError
 from serdio.hooks import SerdeHookBundle, bundle_serde_hooks
 from serdio.lifter import IOLifter, lift_io
 
 __all__ = [
+    "DecodeError",
     "IOLifter",
     "SerdeHookBundle",
     "bundle_serde_hooks",
     "deserialize",
     "lift_io",
     "serialize",
+    "serialize_call",
 ]

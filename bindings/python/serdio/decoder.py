@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Callable, Literal, Union, overload
+from typing import Any, Callable, Literal, NoReturn, Union, overload
 
 import msgpack
 
 from serdio import profile
+from serdio.errors import DecodeError
+from serdio.hooks import ExtensionDecoder
 
 Signature = tuple[Any, dict[str, Any]]
 Data = Union[bytes, bytearray, memoryview]
 
 # Of these alone nobody can make many that have the same hash. A NaN is hashed by its identity.
 _SPREAD = frozenset((type(None), bool, int, float, str, bytes))
+
+_NUMBERS = frozenset((bool, int, float, complex))
 
 # To make an Unpacker costs more than to read a small message with it, so a few decoders are
 # kept for the next call of any thread. One that failed, or grew, is not.
@@ -49,9 +53,10 @@ def deserialize(
         its place; a dict that it does not know it returns as it is.
     :param as_signature: return ``(args, kwargs)``. Otherwise keyword arguments are dropped, and
         the answer is the one positional argument, or a tuple when there are none or several.
-    :raises ValueError, TypeError: the bytes are not a serialized call, are over the limits of
-        depth and size, or decoder failed on them; or more than 128 elements of a set, or keys of
-        a map, have one hash. Nothing else is raised.
+    :raises DecodeError: the bytes are not a serialized call, are over the limits of depth and
+        size, or decoder failed on them; or more than 128 elements of a set, or keys of a map,
+        have one hash. Its ``reason`` says which. It is a ValueError, and a TypeError too.
+    :raises TypeError: b is not bytes, or decoder is not callable.
 
     Up to 256 MiB are taken. Lists, dicts and sets of little take up to 160 times their bytes in
     memory; where that is too much, refuse long messages first.
@@ -62,16 +67,18 @@ def deserialize(
         raise TypeError(f"decoder is not callable but {type(decoder).__name__}")
     data = bytes(b)
     if len(data) > profile.MAX_SIZE:
-        raise ValueError(f"{len(data)} bytes are more than serdio takes ({profile.MAX_SIZE})")
+        raise DecodeError(
+            f"{len(data)} bytes are more than serdio takes ({profile.MAX_SIZE})", "serdio.size"
+        )
     reader = _reader(decoder)
     keep = False
     try:
         args, kwargs = reader.call(data)
         keep = decoder is None and len(data) <= _IDLE_SIZE and reader.levels <= _IDLE_LEVELS
-    except msgpack.UnpackException as error:
-        raise ValueError("the data ends before the value does") from error
-    except RecursionError as error:
-        raise ValueError("the value is nested too deeply for the stack that is left") from error
+    except DecodeError:
+        raise
+    except Exception as error:
+        _refuse(error)
     finally:
         if keep and len(_idle) < _IDLE_COUNT:
             _idle.append(reader)
@@ -80,6 +87,29 @@ def deserialize(
     if as_signature:
         return args, kwargs
     return args[0] if len(args) == 1 else args
+
+
+def _refuse(error: Exception) -> NoReturn:
+    """Raises what msgpack found as the one exception for it."""
+    if isinstance(error, msgpack.OutOfData):
+        raise DecodeError("the data ends before the value does", "serdio.truncated") from error
+    if isinstance(error, msgpack.StackError):
+        raise DecodeError("the value is nested too deeply", "serdio.depth") from error
+    if isinstance(error, RecursionError):
+        raise DecodeError(
+            "the value is nested too deeply for the stack that is left", "serdio.depth"
+        ) from error
+    if isinstance(error, msgpack.FormatError):
+        raise DecodeError(
+            "the data holds the byte c1, which MessagePack does not use", "serdio.format"
+        ) from error
+    if isinstance(error, UnicodeDecodeError):
+        raise DecodeError("text in the data is not UTF-8", "serdio.utf8") from error
+    if isinstance(error, ValueError) and "exceeds max_ext_len" in str(error):
+        raise DecodeError("an extension is longer than the data", "serdio.truncated") from error
+    if isinstance(error, (ValueError, TypeError)):
+        raise DecodeError(f"the data is malformed: {error}", "serdio.type") from error
+    raise error
 
 
 def _reader(custom: profile.Hook | None) -> _Decoder:
@@ -102,6 +132,7 @@ class _Decoder:
 
     def __init__(self, custom: profile.Hook | None) -> None:
         self._custom = custom
+        self._extensions = custom if isinstance(custom, ExtensionDecoder) else None
         self._copies = 0
         self._values = 0
         self._unpackers: list[msgpack.Unpacker] = []
@@ -119,29 +150,43 @@ class _Decoder:
     def call(self, data: bytes) -> Signature:
         self._copies = profile.COPY_FLOOR + profile.COPY_FACTOR * len(data)
         self._values = profile.MAX_VALUES
+        if data and not _is_map(data[0]):
+            raise DecodeError("the data is no serialized call: it is not a map", "serdio.envelope")
         unpacker = self._open(data)
         args: Any = None
         kwargs: dict[str, Any] = {}
-        for _ in range(_map_header(unpacker, "the data")):
+        for _ in range(unpacker.read_map_header()):
             key = unpacker.unpack()
-            if key == profile.ARGS:
+            if type(key) is not str:
+                _guarded(_hashed, key, "serdio.key")
+                unpacker.unpack()
+            elif key == profile.ARGS:
                 args = unpacker.unpack()
             elif key == profile.KWARGS:
                 kwargs = self._kwargs(unpacker)
             else:
-                unpacker.skip()
-        if not isinstance(args, (tuple, list)):
-            raise TypeError(f"the data is no serialized call: {profile.ARGS} is not a tuple")
+                unpacker.unpack()
+        if type(args) is not tuple and type(args) is not list:
+            raise DecodeError(
+                f"the data is no serialized call: {profile.ARGS} is not a tuple", "serdio.envelope"
+            )
         return args, kwargs
 
     def _kwargs(self, unpacker: msgpack.Unpacker) -> dict[str, Any]:
         """Read entry by entry, so that the decoder hook sees the values and not the map."""
         kwargs: dict[str, Any] = {}
-        for _ in range(_map_header(unpacker, profile.KWARGS)):
+        try:
+            count = unpacker.read_map_header()
+        except ValueError:
+            raise DecodeError(
+                f"the data is no serialized call: {profile.KWARGS} is not a map", "serdio.envelope"
+            ) from None
+        for _ in range(count):
             name = unpacker.unpack()
-            if not isinstance(name, str):
-                raise ValueError(
-                    f"the name of a keyword argument is not text but {type(name).__name__}"
+            if type(name) is not str:
+                raise DecodeError(
+                    f"the name of a keyword argument is not text but {type(name).__name__}",
+                    "serdio.key",
                 )
             kwargs[name] = unpacker.unpack()
         return kwargs
@@ -153,9 +198,17 @@ class _Decoder:
         unpacker = self._unpackers[self._depth]
         start = unpacker.tell()
         unpacker.feed(data)
-        unpacker.skip()
+        try:
+            unpacker.skip()
+        except (msgpack.FormatError, msgpack.StackError):
+            raise
+        except ValueError as error:  # a list or map with more elements than an Unpacker may take
+            raise DecodeError(
+                "the data announces more elements than it can hold, or than serdio takes",
+                "serdio.truncated" if len(data) <= profile.MAX_VALUES else "serdio.size",
+            ) from error
         if unpacker.tell() - start != len(data):
-            raise ValueError("there is data after the end of the value")
+            raise DecodeError("there is data after the end of the value", "serdio.trailing")
         unpacker.feed(data)
         return unpacker
 
@@ -175,7 +228,9 @@ class _Decoder:
     def _count(self, values: int) -> None:
         self._values -= values
         if self._values < 0:
-            raise ValueError(f"the data holds more than {profile.MAX_VALUES} values")
+            raise DecodeError(
+                f"the data holds more than {profile.MAX_VALUES} values", "serdio.size"
+            )
 
     def _list(self, items: list[Any]) -> list[Any]:
         self._count(1 + len(items))
@@ -184,34 +239,54 @@ class _Decoder:
     def _map(self, pairs: list[tuple[Any, Any]]) -> Any:
         self._count(1 + 2 * len(pairs))
         if self._custom is None:
-            return _dict(pairs)
-        return _guarded(self._custom, _guarded(_dict, pairs))
+            return _guarded(_dict, pairs, "serdio.key")
+        return _hooked(self._custom, _guarded(_dict, pairs, "serdio.key"))
 
     def _extension(self, code: int, payload: bytes) -> Any:
         if code not in profile.RESERVED:
-            return msgpack.ExtType(code, payload)
+            return self._foreign(code, payload)
         value = self._nested(payload)
         if code == profile.COMPLEX:
             return _complex(value)
         if type(value) is not list and not isinstance(value, Iterable):
-            raise TypeError(
-                f"a tuple or set is made of {type(value).__name__}, which has no elements"
+            raise DecodeError(
+                f"a tuple or set is made of {type(value).__name__}, which has no elements",
+                "serdio.type",
             )
         if isinstance(value, (str, bytes)):
             self._count(len(value))
-        make = _COLLECTIONS[code]
-        return make(value) if self._custom is None else _guarded(make, value)
+        return _guarded(_COLLECTIONS[code], value, "serdio.type")
+
+    def _foreign(self, code: int, payload: bytes) -> Any:
+        if self._extensions is not None:
+            extensions = self._extensions
+            return _hooked(lambda code: extensions.extension(code, payload, self._nested), code)
+        if code < 0:
+            raise DecodeError(
+                f"the extension code {code} is MessagePack's own, and means nothing", "serdio.type"
+            )
+        return msgpack.ExtType(code, payload)
 
     def _nested(self, payload: bytes) -> Any:
         self._copies -= len(payload)
         if self._copies < 0:
-            raise ValueError("tuples or sets are nested too deeply for the size of the data")
+            raise DecodeError(
+                "tuples or sets are nested too deeply for the size of the data", "serdio.depth"
+            )
         if self._depth == profile.MAX_EXT_DEPTH:
-            raise ValueError(profile.TOO_MANY_EXT)
+            raise DecodeError(profile.TOO_MANY_EXT, "serdio.depth")
         self._depth += 1
         value = self._open(payload).unpack()
         self._depth -= 1
         return value
+
+
+def _is_map(code: int) -> bool:
+    return 0x80 <= code <= 0x8F or code in (0xDE, 0xDF)
+
+
+def _hashed(value: Any) -> int:
+    return hash(value)
 
 
 def _elements(items: Iterable[Any]) -> Iterable[Any]:
@@ -234,8 +309,9 @@ def _check_hashes(items: list[Any]) -> None:
     if len(items) <= profile.MAX_SAME_HASH or _SPREAD.issuperset(map(type, items)):
         return
     if max(Counter(map(hash, items)).values()) > profile.MAX_SAME_HASH:
-        raise ValueError(
-            f"more than {profile.MAX_SAME_HASH} elements of a set, or keys of a map, have one hash"
+        raise DecodeError(
+            f"more than {profile.MAX_SAME_HASH} elements of a set, or keys of a map, have one hash",
+            "serdio.size",
         )
 
 
@@ -246,24 +322,39 @@ _COLLECTIONS: dict[int, Callable[[Any], Any]] = {
 }
 
 
-def _guarded(function: Callable[[Any], Any], value: Any) -> Any:
-    """Calls the decoder, or what asks objects that it made for their elements and hashes."""
+def _hooked(hook: Callable[[Any], Any], value: Any) -> Any:
     try:
-        return function(value)
-    except (ValueError, TypeError):
+        return hook(value)
+    except DecodeError:
         raise
+    except msgpack.UnpackException:
+        raise  # of a payload that the hook had decoded
     except Exception as error:
-        raise ValueError(f"the decoder failed: {type(error).__name__}: {error}") from error
+        raise DecodeError(
+            f"the decoder failed: {type(error).__name__}: {error}", "serdio.type"
+        ) from error
 
 
-def _map_header(unpacker: msgpack.Unpacker, what: str) -> int:
+def _guarded(make: Callable[[Any], Any], value: Any, reason: str) -> Any:
+    """Makes what asks its elements for their hashes; those that the decoder made may do anything."""
     try:
-        return int(unpacker.read_map_header())
-    except ValueError:
-        raise ValueError(f"the data is no serialized call: {what} is not a map") from None
+        return make(value)
+    except DecodeError:
+        raise
+    except TypeError as error:
+        raise DecodeError(f"an element of a set, or a key, has no hash: {error}", reason) from error
+    except Exception as error:
+        raise DecodeError(
+            f"the decoder failed: {type(error).__name__}: {error}", reason
+        ) from error
 
 
 def _complex(value: Any) -> complex:
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ValueError("a complex number is not two numbers")
-    return complex(value[0], value[1])
+    """What ``complex(a, b)`` is, of two numbers of which each may be a complex one itself."""
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        re, im = value
+        if type(re) in _NUMBERS and type(im) in _NUMBERS:
+            if type(re) is not complex and type(im) is not complex:
+                return complex(re, im)
+            return complex(re.real - im.imag, re.imag + im.real)
+    raise DecodeError("a complex number is not two numbers", "serdio.type")

@@ -7,8 +7,10 @@ from typing import Any, Collection, Mapping
 import msgpack
 
 from serdio import profile
+from serdio.hooks import ExtensionEncoder, Nested
 
 _LEAVES = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
+_OWN = frozenset((complex, tuple, set, frozenset))
 
 
 def serialize(*args: Any, encoder: profile.Hook | None = None, **kwargs: Any) -> bytes:
@@ -30,11 +32,23 @@ def serialize(*args: Any, encoder: profile.Hook | None = None, **kwargs: Any) ->
 def serialize_call(
     args: tuple[Any, ...], kwargs: Mapping[str, Any], encoder: profile.Hook | None = None
 ) -> bytes:
-    """As :func:`serialize`, for a call whose keyword arguments may have any name."""
+    """As :func:`serialize`, for a call whose keyword arguments may have any name, ``encoder``
+    among them.
+
+    :param args: the positional arguments.
+    :param kwargs: the keyword arguments by name; their order is kept.
+    """
     if encoder is not None and not callable(encoder):
         raise TypeError(f"encoder is not callable but {type(encoder).__name__}")
-    envelope: dict[str, Any] = {profile.ARGS: args}
+    if not isinstance(args, (tuple, list)):
+        raise TypeError(f"args is a tuple, not {type(args).__name__}")
+    envelope: dict[str, Any] = {profile.ARGS: tuple(args)}
     if kwargs:
+        for name in kwargs:
+            if type(name) is not str:
+                raise TypeError(
+                    f"the name of a keyword argument is text, not {type(name).__name__}"
+                )
         envelope[profile.KWARGS] = dict(kwargs)
     _check(envelope)
     try:
@@ -48,6 +62,7 @@ class _Encoder:
 
     def __init__(self, custom: profile.Hook | None) -> None:
         self._custom = custom
+        self._asked_first = isinstance(custom, ExtensionEncoder)
         self._depth = 0
 
     def pack(self, value: Any) -> bytes:
@@ -62,8 +77,13 @@ class _Encoder:
     def _default(self, value: Any) -> Any:
         """What msgpack asks for each object that it cannot pack as it is."""
         items = _items(value)
-        if items is None and self._custom is not None:
+        if self._custom is not None and (
+            items is None or self._asked_first and type(value) not in _OWN
+        ):
             replacement = self._custom(value)
+            if type(replacement) is Nested and self._asked_first:
+                _check(replacement.contents)
+                return msgpack.ExtType(replacement.code, self.pack(replacement.contents))
             if replacement is not None and replacement is not value:
                 _check(replacement)
                 value, items = replacement, _items(replacement)

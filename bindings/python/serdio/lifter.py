@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from typing import Any, Callable, Generic, Literal, ParamSpec, TypeVar, overload
 
 from serdio import profile
@@ -56,8 +55,8 @@ class IOLifter(Generic[P, R]):
     def as_bytes_handler(self) -> Handler:
         """A function from a serialized call to the serialized result.
 
-        It raises ValueError where the arguments do not fit the function, and what
-        :func:`serdio.deserialize` raises for bytes that are not a call.
+        It raises ValueError where the arguments do not fit the function, of which
+        :class:`serdio.DecodeError` is the one for bytes that are no call.
         """
 
         def handler(b: bytes) -> bytes:
@@ -73,6 +72,8 @@ class IOLifter(Generic[P, R]):
 
     def _check_arguments(self, args: Any, kwargs: dict[str, Any]) -> None:
         """The function's own TypeError must not be taken for a wrong call, so this comes first."""
+        import inspect  # here, because it takes longer to import than all of serdio
+
         try:
             signature = inspect.signature(self._function)
         except (ValueError, TypeError):

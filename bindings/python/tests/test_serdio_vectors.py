@@ -42,6 +42,7 @@ def _further() -> dict[str, dict[str, Any]]:
 
 CASES = _cases()
 FURTHER = _further()
+REASONS: dict[str, str] = json.loads((VECTORS / "serdio" / "mended.json").read_text())["reasons"]
 
 
 @dataclasses.dataclass
@@ -59,6 +60,18 @@ class IE(enum.IntEnum):
 
 
 Pair = collections.namedtuple("Pair", "a b")
+
+# These have two faults: a payload ends too early, and its bytes go on after it. Python walks a level
+# to its end before it reads the payloads in it, so it names the outer one.
+OUTER_FIRST = {
+    "ext_of_4294967295",
+    "tuple_of_4294967295",
+    "array_of_tuple_beyond_its_payload",
+    "element_cut_by_its_payload",
+    "tuple_of_text_beyond_its_payload",
+    "tuple_of_tuple_beyond_its_payload",
+    "tuple_of_tuple_without_code",
+}
 
 # The calls that the vectors give in words.
 IN_WORDS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
@@ -173,8 +186,9 @@ def test_bytes_of_another_writer_are_decoded_or_refused(name: str) -> None:
         assert repr(serdio.deserialize(data)) == case["result_repr"]
         return
     wanted = ValueError if case["is_value_error"] else getattr(builtins, case["error"])
-    with pytest.raises(wanted):
+    with pytest.raises(wanted) as caught:
         serdio.deserialize(data)
+    assert caught.value.reason == REASONS[name]
 
 
 @pytest.mark.parametrize("name", _names("args", of=FURTHER))
@@ -191,8 +205,9 @@ def test_further_bytes_of_another_writer_are_decoded_or_refused(name: str) -> No
     if "reason" not in case:
         assert same(serdio.deserialize(data), build(case["deserialize"]))
         return
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(serdio.DecodeError) as caught:
         serdio.deserialize(data)
+    assert caught.value.reason == ("serdio.trailing" if name in OUTER_FIRST else case["reason"])
 
 
 @pytest.mark.skipif(
