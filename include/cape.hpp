@@ -234,6 +234,7 @@ public:
 
 private:
     friend class Connection;
+    friend class Request;
 
     /* For a call that takes a queue, where 0 would mean none: one that is closed is an error. */
     cape_handle told() const noexcept
@@ -246,7 +247,7 @@ private:
     detail::Handle handle_;
 };
 
-/* A connect or an invoke that goes on by itself. Wait for it or let a queue tell of its end, then
+/* A connect, an invoke or a request that goes on by itself. Wait for it or let a queue tell of its end, then
  * take its outcome once, which closes it. Destroying one that goes on cancels it. */
 class Operation {
 public:
@@ -488,7 +489,7 @@ public:
     }
     static Operation start(std::string_view options, View input, const Queue &queue)
     {
-        return send(options, input, queue.handle());
+        return send(options, input, queue.told());
     }
 
 private:

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/libcape/libcape/capelib"
 )
 
 const root = "../.."
@@ -33,7 +35,7 @@ func top(t *testing.T) string {
 
 // shown says how many code blocks of each language the README has: the first shows one call, the
 // second many at once.
-var shown = map[string]int{"python": 2, "js": 2, "c": 2, "go": 1, "cpp": 1, "json": 1}
+var shown = map[string]int{"python": 2, "js": 2, "c": 3, "go": 1, "cpp": 1, "json": 1}
 
 // example returns a code block of a language in the README, of which 0 is the first.
 func example(t *testing.T, language string, number int) string {
@@ -161,11 +163,47 @@ func TestGoExample(t *testing.T) {
 func TestCExamples(t *testing.T) {
 	t.Parallel()
 	for number, prints := range []string{"hello\n", "1000\n"} {
-		program := filepath.Join(t.TempDir(), "example")
-		run(t, root, compiler("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-Iinclude",
-			write(t, "example.c", example(t, "c", number)), "-Lbuild", "-lcape", "-Wl,-rpath,"+top(t)+"/build", "-o", program)
-		want(t, run(t, root, program, options(t)), prints)
+		want(t, run(t, root, compiled(t, number), options(t)), prints)
 	}
+}
+
+// compiled is the program that a block of C in the README makes.
+func compiled(t *testing.T, number int) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "example")
+	run(t, root, compiler("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-Iinclude",
+		write(t, "example.c", example(t, "c", number)), "-Lbuild", "-lcape", "-Wl,-rpath,"+top(t)+"/build", "-o", program)
+	return program
+}
+
+func TestCExampleSealsWhatTheEnclaveOpens(t *testing.T) {
+	t.Parallel()
+	var members map[string]any
+	toConnect := options(t)
+	if err := json.Unmarshal([]byte(toConnect), &members); err != nil {
+		t.Fatal(err)
+	}
+	delete(members, "function")
+	members["request"] = "key"
+	toAsk, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := run(t, root, compiled(t, 2), string(toAsk), "a secret")
+	o, err := capelib.ParseOptions([]byte(toConnect))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := capelib.Connect(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	opened, err := conn.Invoke(context.Background(), []byte(sealed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, string(opened), "a secret")
 }
 
 func TestCPlusPlusExample(t *testing.T) {

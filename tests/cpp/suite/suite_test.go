@@ -23,7 +23,7 @@ var (
 	warnings = []string{"-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow",
 		"-Wold-style-cast", "-Wuseless-cast", "-Wnon-virtual-dtor", "-Werror"}
 	sanitizers = []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"}
-	programs   = []string{"owners.cpp", "operations.cpp", "queue.cpp"}
+	programs   = []string{"owners.cpp", "operations.cpp", "queue.cpp", "requests.cpp"}
 )
 
 func compiler() string {
