@@ -4,6 +4,8 @@ package enclave
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -13,6 +15,10 @@ import (
 
 // controlLine bounds what a sandbox says in one line. Only trusted code says anything.
 const controlLine = 4 << 10
+
+// startTimeout is how long a worker may take to be in its sandbox. What takes longer hangs, such
+// as an interpreter on a file system that does not answer.
+const startTimeout = 2 * time.Minute
 
 // control is what the first process of a sandbox tells of it: see the sandbox's program.
 type control struct {
@@ -31,6 +37,7 @@ func newControl() (*control, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	_ = ours.SetReadDeadline(time.Now().Add(startTimeout))
 	return &control{conn: ours, told: make(chan struct{}), done: make(chan struct{})}, theirs, nil
 }
 
@@ -50,6 +57,9 @@ func (c *control) listen() {
 	lines := bufio.NewReaderSize(c.conn, controlLine)
 	for {
 		line, err := lines.ReadString('\n')
+		if errors.Is(err, os.ErrDeadlineExceeded) && c.last == "" {
+			c.trouble = fmt.Sprintf("it was not made within %v", startTimeout)
+		}
 		if err != nil {
 			return
 		}
@@ -59,6 +69,7 @@ func (c *control) listen() {
 			c.missing = append(c.missing, value)
 		case "ready":
 			c.up = true
+			_ = c.conn.SetReadDeadline(time.Time{})
 			tell()
 		case "failed":
 			if !c.up {

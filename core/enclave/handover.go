@@ -20,7 +20,7 @@ func (w *worker) receive(archive string) error {
 	}
 	_, _ = into.Write(make([]byte, 4))
 	if err := into.Flush(); err != nil {
-		return fmt.Errorf("hand over the function: %w", w.cause())
+		return fmt.Errorf("hand over the function: %w", w.cause(err))
 	}
 	return nil
 }

@@ -47,6 +47,10 @@ type Options struct {
 	Scratch string
 	// Limits are what a function in a folder may use on one connection.
 	Limits sandbox.Limits
+	// WorkersAhead is how many processes for functions in folders are started before there is a
+	// connection for them, which then waits for no interpreter; 0: one. A process that is given away
+	// is replaced at once. Each takes about 10 MB of memory while it waits.
+	WorkersAhead int
 	// RequireSandbox makes it an error when the kernel does not grant all that shuts functions in.
 	// Otherwise the log says what is missing.
 	RequireSandbox bool
@@ -80,6 +84,7 @@ const (
 	defaultMaxInput    = 64 << 20
 	maxMaxInput        = 1 << 30
 	envelopeAllowance  = 64 << 10
+	maxWorkersAhead    = 1000
 	memoryInputs       = 4 // how many of the largest inputs a function has room for at least
 
 	defaultRequestTimeout = 10 * time.Second
@@ -114,6 +119,10 @@ func (o Options) settle() (Options, error) {
 	if o.Key != nil && o.Key.N.BitLen() != capekey.KeyBits {
 		return o, fail("argument.options", nil, "the Cape key has %d bits: give one of %d", o.Key.N.BitLen(), capekey.KeyBits)
 	}
+	if o.WorkersAhead < 0 || o.WorkersAhead > maxWorkersAhead {
+		return o, fail("argument.options", nil, "0 to %d workers can be started ahead, not %d", maxWorkersAhead, o.WorkersAhead)
+	}
+	o.WorkersAhead = max(o.WorkersAhead, 1)
 	if !o.Limits.Valid() {
 		return o, fail("argument.options", nil, "a limit of functions is negative: give a positive one, or 0 for the default")
 	}

@@ -49,7 +49,7 @@ func (e *Enclave) prepare() error {
 		e.spawner = newSpawner()
 		e.archives = &archives{folder: e.scratch, linger: archiveLinger, opened: map[string]*archive{}}
 		e.workers = newWorkers(e)
-		e.workers.startNext()
+		e.workers.begin()
 	}
 	if err := e.addFunctions(); err != nil || !folders || !e.options.RequireSandbox {
 		return err

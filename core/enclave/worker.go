@@ -129,16 +129,17 @@ func (w *worker) over() bool {
 func (w *worker) invoke(input []byte) ([]byte, error) {
 	w.output.renew()
 	w.control.mark()
+	w.allow(time.Now().Add(w.command.limits.Time))
 	header := binary.BigEndian.AppendUint64(nil, uint64(len(input)))
 	if _, err := w.channel.Write(header); err != nil {
-		return nil, w.cause()
+		return nil, w.cause(err)
 	}
 	if _, err := w.channel.Write(input); err != nil {
-		return nil, w.cause()
+		return nil, w.cause(err)
 	}
 	reply := make([]byte, replyHeader)
 	if _, err := io.ReadFull(w.channel, reply); err != nil {
-		return nil, w.cause()
+		return nil, w.cause(err)
 	}
 	status, size := reply[0], binary.BigEndian.Uint64(reply[1:])
 	limit := uint64(w.command.limit)
@@ -150,7 +151,7 @@ func (w *worker) invoke(input []byte) ([]byte, error) {
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(w.channel, body); err != nil {
-		return nil, w.cause()
+		return nil, w.cause(err)
 	}
 	if status == statusError {
 		return nil, &raisedError{string(body)}
@@ -158,8 +159,24 @@ func (w *worker) invoke(input []byte) ([]byte, error) {
 	return body, nil
 }
 
-// cause says why the socket has ended.
-func (w *worker) cause() error {
+// allow has what waits for the worker's socket wait no longer than this, unless the process has
+// ended, after which there is another deadline.
+func (w *worker) allow(deadline time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.reaped {
+		_ = w.channel.SetDeadline(deadline)
+	}
+}
+
+// cause says why the socket has ended, or what was waited for in vain.
+func (w *worker) cause(err error) error {
+	w.mu.Lock()
+	late := !w.reaped && errors.Is(err, os.ErrDeadlineExceeded)
+	w.mu.Unlock()
+	if late {
+		return errors.New(w.command.limitText("time"))
+	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {

@@ -2,9 +2,9 @@ package enclave
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
-	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -30,157 +30,175 @@ func (s *sandboxed) close() {
 	}
 }
 
-// workers starts the processes that run functions. One is started ahead: it is in its sandbox and
-// waits for its function, so that no session waits for an interpreter.
+// started is what comes of starting a worker.
+type started struct {
+	worker *sandboxed
+	err    error
+}
+
+var errWorkersClosed = errors.New("the enclave is closed")
+
+// workers starts the processes that run functions. Some are started ahead: they are in their
+// sandboxes and wait for a function, so that no session waits for an interpreter. As starting one
+// is a matter of processor time, no more are started at once than there are processors: of a crowd
+// the first ones are then served while the last ones wait, in the order in which they came.
 type workers struct {
 	enclave *Enclave
 	source  string
+	ahead   int
+	atOnce  int
+	running sync.WaitGroup // of startNext
+	first   chan struct{}  // closed when firstErr stands: what came of the first one
+	once    sync.Once
 
-	mu      sync.Mutex
-	closed  bool
-	grant   sandbox.Grant
-	certain bool // a process was started with this grant, so that nothing less will do
-	said    bool // the log has what is missing
-	number  uint32
-	next    func() (*sandboxed, error) // waits for the one that is started ahead; nil: there is none
+	mu       sync.Mutex
+	closed   bool
+	grant    sandbox.Grant
+	certain  bool // a process was started with this grant, so that nothing less will do
+	said     bool // the log has what is missing
+	number   uint32
+	idle     []*sandboxed   // without a function yet
+	waiting  []chan started // have room for what they are given
+	starting int
+	firstErr error
 }
 
 func newWorkers(e *Enclave) *workers {
-	return &workers{enclave: e, source: sandbox.Source(), number: uint32(os.Getpid()) << 8}
+	return &workers{
+		enclave: e, source: sandbox.Source(), number: uint32(os.Getpid()) << 8,
+		ahead: e.options.WorkersAhead, atOnce: runtime.GOMAXPROCS(0), first: make(chan struct{}),
+	}
 }
 
 // ready waits for the first worker, and says what is wrong with it.
 func (p *workers) ready() error {
-	p.mu.Lock()
-	next := p.next
-	p.mu.Unlock()
-	_, err := next()
-	return err
-}
-
-// startNext starts a worker ahead, unless there is one.
-func (p *workers) startNext() {
+	<-p.first
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.next != nil {
-		return
+	return p.firstErr
+}
+
+// begin starts the first ones ahead.
+func (p *workers) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fill()
+}
+
+// fill starts as many as are waited for, or to be there ahead. The lock is held.
+func (p *workers) fill() {
+	for wanted := len(p.waiting) + p.ahead - len(p.idle); !p.closed && p.starting < min(wanted, p.atOnce); {
+		p.starting++
+		p.running.Add(1)
+		transport.Spawn(p.startNext, func(value any) {
+			p.enclave.panicked(value)
+			p.deliver(started{err: errors.New("defect in the enclave")})
+		})
 	}
-	p.next = ahead(func() (*sandboxed, error) {
-		w, err := p.start(p.enclave.ctx)
-		if err == nil {
-			w.wait()
+}
+
+// startNext starts one worker for whoever waits longest, or ahead.
+func (p *workers) startNext() {
+	w, err := p.start(p.enclave.ctx)
+	if err == nil {
+		if _, err = w.wait(); err != nil {
+			w.close()
+			w = nil
 		}
-		return w, err
+	}
+	p.deliver(started{w, err})
+}
+
+func (p *workers) deliver(s started) {
+	defer p.running.Done()
+	p.mu.Lock()
+	p.starting--
+	p.once.Do(func() {
+		p.firstErr = s.err
+		close(p.first)
 	})
+	surplus := p.give(s)
+	if s.err == nil || len(p.waiting) > 0 { // else the next who needs one sees whether it fails again
+		p.fill()
+	}
+	p.mu.Unlock()
+	if surplus != nil {
+		surplus.close()
+	}
+}
+
+// give hands on a worker, or returns it if nobody needs it. The lock is held.
+func (p *workers) give(s started) (surplus *sandboxed) {
+	switch {
+	case len(p.waiting) > 0:
+		p.waiting[0] <- s
+		p.waiting = p.waiting[1:]
+	case p.closed || len(p.idle) >= p.ahead:
+		return s.worker
+	case s.worker != nil:
+		p.idle = append(p.idle, s.worker)
+	}
+	return nil
 }
 
 // take returns a worker that has no function yet. It ends with the enclave, and with ctx from its
 // assignment on.
 func (p *workers) take(ctx context.Context) (*sandboxed, error) {
 	p.mu.Lock()
-	next := p.next
-	p.next = nil
-	p.mu.Unlock()
-	if next == nil {
-		return p.start(ctx)
-	}
-	transport.Spawn(p.startNext, p.enclave.panicked)
-	w, err := next()
-	if err != nil {
-		return nil, err
-	}
-	if w.over() { // whatever killed it, it was no function
+	for len(p.idle) > 0 {
+		w := p.idle[0]
+		p.idle = p.idle[1:]
+		if !w.over() {
+			p.fill()
+			p.mu.Unlock()
+			return w, nil
+		}
+		p.mu.Unlock() // whatever killed it, it was no function
 		w.close()
-		return p.start(ctx)
+		p.mu.Lock()
 	}
-	return w, nil
+	if p.closed {
+		p.mu.Unlock()
+		return nil, errWorkersClosed
+	}
+	mine := make(chan started, 1)
+	p.waiting = append(p.waiting, mine)
+	p.fill()
+	p.mu.Unlock()
+	select {
+	case s := <-mine:
+		return s.worker, s.err
+	case <-ctx.Done():
+	}
+	var surplus *sandboxed
+	p.mu.Lock()
+	if i := slices.Index(p.waiting, mine); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+	} else {
+		surplus = p.give(<-mine)
+	}
+	p.mu.Unlock()
+	if surplus != nil {
+		surplus.close()
+	}
+	return nil, ctx.Err()
 }
 
-// close ends what was started ahead.
+// close ends what was started ahead, and returns when nothing is being started any more. The
+// enclave's context has ended.
 func (p *workers) close() {
 	p.mu.Lock()
 	p.closed = true
-	next := p.next
-	p.next = nil
+	idle, waiting := p.idle, p.waiting
+	p.idle, p.waiting = nil, nil
 	p.mu.Unlock()
-	if next == nil {
-		return
+	for _, mine := range waiting {
+		mine <- started{err: errWorkersClosed}
 	}
-	if w, err := next(); err == nil {
+	for _, w := range idle {
 		w.close()
 	}
-}
-
-// start starts a worker with as many namespaces as the kernel grants.
-func (p *workers) start(ctx context.Context) (*sandboxed, error) {
-	e := p.enclave
-	folder, err := os.MkdirTemp(e.scratch, "worker-*")
-	if err != nil {
-		return nil, err
-	}
-	// What a function shares with the enclave is beside its working directory, not in it. Where
-	// there is a private root, it has folders of the same names in there.
-	home := filepath.Join(folder, "home")
-	for _, name := range []string{filepath.Join(folder, "function"), home} {
-		if err == nil {
-			err = os.Mkdir(name, 0o700)
-		}
-	}
-	var socket *rpc
-	if err == nil {
-		socket, err = e.listenRPC(folder)
-	}
-	var w *worker
-	for err == nil {
-		p.mu.Lock()
-		p.number++
-		grant, number := p.grant, p.number
-		p.mu.Unlock()
-		if w, err = p.startWith(ctx, folder, home, grant, number); err == nil {
-			break
-		}
-		p.mu.Lock()
-		less, ok := grant.Less(err)
-		if ok && !p.certain {
-			p.grant, err = max(p.grant, less), nil
-		}
-		p.mu.Unlock()
-	}
-	if err != nil {
-		if socket != nil {
-			socket.close()
-		}
-		_ = e.remove(folder)
-		return nil, err
-	}
-	s := &sandboxed{worker: w, enclave: e, folder: folder, rpc: socket}
-	if err := p.judge(s); err != nil {
-		s.close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (p *workers) startWith(ctx context.Context, folder, home string, grant sandbox.Grant, number uint32) (*worker, error) {
-	e := p.enclave
-	if e.options.withholds("namespaces") || !sandbox.Namespaces {
-		grant = sandbox.None
-	}
-	attributes, user := sandbox.Attributes(grant, number)
-	settings := sandbox.Settings{
-		Folder: folder, Output: e.maxPlain(), Limits: e.options.Limits, Grant: grant, User: user,
-		Withheld: e.options.withheld,
-	}
-	return startWorker(ctx, e.spawner, command{
-		path:      e.python.path,
-		arguments: append([]string{e.python.path, "-c", p.source, workerSource}, settings.Arguments()...),
-		folder:    home,
-		env:       e.python.environment(home),
-		limit:     e.maxPlain(),
-		limits:    e.options.Limits,
-		system:    attributes,
-		contained: grant != sandbox.None,
-	})
+	p.running.Wait()
 }
 
 // judge has the log say what the sandbox of the first worker lacks, or refuses it. Where a whole
@@ -215,21 +233,4 @@ func (p *workers) judge(s *sandboxed) error {
 		return fail("argument.sandbox", nil, "functions cannot be wholly shut in here, as is required: missing are %s", strings.Join(missing, "; "))
 	}
 	return nil
-}
-
-func (o Options) withholds(layer string) bool {
-	return slices.Contains(o.withheld, layer)
-}
-
-// limitText is what a caller is told whose function used too much.
-func (c command) limitText(which string) string {
-	switch which {
-	case "cpu":
-		return fmt.Sprintf("the function used more than %v of processor time for one call", c.limits.CPU)
-	case "processes":
-		return fmt.Sprintf("the function had more than %d processes", c.limits.Processes)
-	case "memory":
-		return fmt.Sprintf("the function used more than %d bytes of memory", c.limits.Memory)
-	}
-	return "the function used too much"
 }

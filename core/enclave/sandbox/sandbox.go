@@ -50,6 +50,11 @@ type Limits struct {
 	Memory int64
 	// CPU is processor time of all its processes for one call; 0: two minutes.
 	CPU time.Duration
+	// Time is how long one call may take by the clock; 0: half an hour, or twice CPU where that is
+	// longer. A function reaches nothing that could let it wait, so that one which neither computes
+	// nor answers never will; it would hold its processes and memory for as long as its caller is
+	// patient. It is generous, since many functions may share few processors.
+	Time time.Duration
 	// Processes counts threads as well; 0: 256.
 	Processes int
 	// Descriptors is how many files each process may have open; 0: 1024.
@@ -67,6 +72,9 @@ func (l Limits) Settle() Limits {
 	if l.CPU == 0 {
 		l.CPU = 2 * time.Minute
 	}
+	if l.Time == 0 {
+		l.Time = max(30*time.Minute, 2*l.CPU)
+	}
 	if l.Processes == 0 {
 		l.Processes = 256
 	}
@@ -81,7 +89,7 @@ func (l Limits) Settle() Limits {
 
 // Valid reports whether no limit is negative.
 func (l Limits) Valid() bool {
-	return l.Memory >= 0 && l.CPU >= 0 && l.Processes >= 0 && l.Descriptors >= 0 && l.Files >= 0
+	return l.Memory >= 0 && l.CPU >= 0 && l.Time >= 0 && l.Processes >= 0 && l.Descriptors >= 0 && l.Files >= 0
 }
 
 const filesEach = 8 << 10 // bytes for each file there may be, at the largest size

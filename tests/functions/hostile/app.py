@@ -61,6 +61,16 @@ def do_write(argument: str) -> None:
     time.sleep(1000)
 
 
+def do_answer_and_sleep(argument: str) -> None:
+    """Answers in the enclave's place, and never again."""
+    os.write(3, b"\0" + (5).to_bytes(8, "big") + b"a lie")
+    time.sleep(1000)
+
+
+def do_sleep(argument: str) -> None:
+    time.sleep(float(argument))
+
+
 def do_result(argument: str) -> bytes:
     return bytes(int(argument))
 
