@@ -127,19 +127,28 @@ func IsCiphertext(data []byte) bool { return bytes.HasPrefix(data, []byte(Prefix
 // follows the prefix, such as a line break at its end. Whatever is wrong, the error is the same
 // one. ciphertext is not changed; the plaintext is the caller's.
 func Decrypt(private *rsa.PrivateKey, ciphertext []byte) ([]byte, error) {
+	return decrypt(private, ciphertext, false)
+}
+
+// DecryptInPlace is [Decrypt] for a ciphertext that nobody needs any more: the plaintext of the raw
+// form takes its place, so that a large one is in memory only once. After an error nothing of the
+// plaintext is there.
+func DecryptInPlace(private *rsa.PrivateKey, ciphertext []byte) ([]byte, error) {
+	return decrypt(private, ciphertext, true)
+}
+
+func decrypt(private *rsa.PrivateKey, ciphertext []byte, inPlace bool) ([]byte, error) {
 	if private == nil || private.Size() != wrappedSize || !IsCiphertext(ciphertext) {
 		return nil, errCiphertext()
 	}
 	sealed := ciphertext[len(Prefix):]
-	var into []byte // nil: memory of its own
 	if text := bytes.Trim(sealed, " \t\r\n\v\f"); isText(text) {
 		decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 		n, err := base64.StdEncoding.Strict().Decode(decoded, text)
 		if err != nil {
 			return nil, errCiphertext()
 		}
-		sealed = decoded[:n]
-		into = sealed
+		sealed, inPlace = decoded[:n], true
 	}
 	if len(sealed) < wrappedSize+ivSize+tagSize {
 		return nil, errCiphertext()
@@ -158,7 +167,8 @@ func Decrypt(private *rsa.PrivateKey, ciphertext []byte) ([]byte, error) {
 		return nil, errCiphertext()
 	}
 	iv, body := sealed[wrappedSize:wrappedSize+ivSize], sealed[wrappedSize+ivSize:]
-	if into != nil {
+	var into []byte // nil: memory of its own
+	if inPlace {
 		into = body[:0]
 	}
 	plaintext, err := opener.Open(into, iv, body, nil)

@@ -262,3 +262,26 @@ func FuzzDecrypt(f *testing.F) {
 		}
 	})
 }
+
+func TestDecryptInPlaceIsDecryptInTheSameMemory(t *testing.T) {
+	t.Parallel()
+	plaintext := bytes.Repeat([]byte("plaintext"), 100)
+	for name, encrypt := range map[string]func(der, plaintext []byte) ([]byte, error){"raw": Encrypt, "text": EncryptText} {
+		sealed, err := encrypt(public(t, &testKey().PublicKey), plaintext)
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := bytes.Clone(sealed)
+		damaged[len(damaged)-3] ^= 1
+		if got, err := DecryptInPlace(testKey(), damaged); err == nil || bytes.Contains(damaged, []byte("plain")) {
+			t.Errorf("%s: damaged, it opens to %d bytes, or they are left there", name, len(got))
+		}
+		got, err := DecryptInPlace(testKey(), sealed)
+		if err != nil || !bytes.Equal(got, plaintext) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+		if name == "raw" && !bytes.Contains(sealed, plaintext) {
+			t.Error("the plaintext has memory of its own")
+		}
+	}
+}

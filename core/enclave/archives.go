@@ -32,9 +32,12 @@ type archive struct {
 	err   error
 }
 
-// acquire returns the path of a function's zip, which is there until release is called. open gives
-// its content, and is called only when no other session has it.
-func (a *archives) acquire(id string, checksum [sha256.Size]byte, open func() ([]byte, error)) (path string, release func(), err error) {
+// opener gives the content of a function's zip, which is there until free is called.
+type opener func() (content []byte, free func(), err error)
+
+// acquire returns the path of a function's zip, which is there until release is called. open is
+// called only when no other session has it.
+func (a *archives) acquire(id string, checksum [sha256.Size]byte, open opener) (path string, release func(), err error) {
 	a.mu.Lock()
 	kept, known := a.opened[id]
 	if !known {
@@ -64,12 +67,12 @@ func (a *archives) acquire(id string, checksum [sha256.Size]byte, open func() ([
 	return kept.path, release, nil
 }
 
-func (a *archives) write(checksum [sha256.Size]byte, open func() ([]byte, error)) (string, error) {
-	data, err := open()
+func (a *archives) write(checksum [sha256.Size]byte, open opener) (string, error) {
+	data, free, err := open()
 	if err != nil {
 		return "", err
 	}
-	defer clear(data)
+	defer free()
 	if sha256.Sum256(data) != checksum {
 		return "", fmt.Errorf("the function's zip is not the one that was deployed")
 	}

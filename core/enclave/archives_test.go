@@ -17,9 +17,9 @@ func TestSessionsShareAnArchiveWhichIsRemovedAfterTheLast(t *testing.T) {
 	sum := sha256.Sum256(content)
 	a := &archives{folder: t.TempDir(), linger: time.Millisecond, opened: map[string]*archive{}}
 	opened := 0
-	open := func() ([]byte, error) {
+	open := func() ([]byte, func(), error) {
 		opened++
-		return bytes.Clone(content), nil
+		return bytes.Clone(content), func() {}, nil
 	}
 	var releases []func()
 	var mu sync.Mutex
@@ -77,13 +77,13 @@ func TestAnArchiveThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	a := &archives{folder: t.TempDir(), linger: time.Minute, opened: map[string]*archive{}}
 	sum := sha256.Sum256([]byte("a zip"))
-	if _, _, err := a.acquire("f", sum, func() ([]byte, error) { return nil, errors.New("not now") }); err == nil || err.Error() != "not now" {
+	if _, _, err := a.acquire("f", sum, func() ([]byte, func(), error) { return nil, nil, errors.New("not now") }); err == nil || err.Error() != "not now" {
 		t.Error(err)
 	}
-	if _, _, err := a.acquire("f", sum, func() ([]byte, error) { return []byte("another zip"), nil }); err == nil || !strings.Contains(err.Error(), "not the one") {
+	if _, _, err := a.acquire("f", sum, func() ([]byte, func(), error) { return []byte("another zip"), func() {}, nil }); err == nil || !strings.Contains(err.Error(), "not the one") {
 		t.Errorf("what was not deployed is taken: %v", err)
 	}
-	path, release, err := a.acquire("f", sum, func() ([]byte, error) { return []byte("a zip"), nil })
+	path, release, err := a.acquire("f", sum, func() ([]byte, func(), error) { return []byte("a zip"), func() {}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

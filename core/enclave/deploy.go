@@ -2,6 +2,7 @@ package enclave
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"sync"
@@ -16,7 +17,7 @@ const (
 	// maxUpload is how large the message with a function's zip may be: its files may have no more
 	// than wire.MaxFunctionSize before compression, and not all can be compressed.
 	maxUpload = wire.MaxFunctionSize + 64<<20
-	// uploadsAtOnce bounds how many zips are held in memory.
+	// uploadsAtOnce bounds how many zips arrive at once.
 	uploadsAtOnce = 8
 )
 
@@ -29,7 +30,7 @@ func (e *Enclave) deployRoute(by Caller) (*conversation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conversation{limit: maxUpload, queued: maxUpload + maxStart, leave: leave, talk: func(s *session, ctx context.Context) {
+	return &conversation{limit: maxStart, uploads: true, queued: 2 * maxStart, leave: leave, talk: func(s *session, ctx context.Context) {
 		id, err := s.deploy(ctx, by)
 		if ctx.Err() != nil {
 			return
@@ -62,37 +63,46 @@ func (s *session) deploy(ctx context.Context, by Caller) (id string, err error) 
 		return "", context.Canceled
 	}
 	defer s.queue.release(second)
-	if second.kind != transport.Binary || second.dropped {
+	if second.upload == nil {
 		return "", told("after the name of a function comes its zip, in one binary message")
 	}
-	code, zipped, err := s.openUpload(ctx, by.User, second.data)
+	code, checksum, err := s.checkUpload(ctx, by.User, second.upload)
 	if err != nil {
 		return "", err
 	}
-	defer clear(zipped)
-	checksum, err := checkedZip(zipped)
-	if err != nil {
-		return "", told(err.Error())
-	}
-	if code == nil {
-		if code, err = s.enclave.seal(ctx, by.User, zipped); err != nil {
-			return "", err
-		}
-	}
+	defer code.close()
 	return s.enclave.service.Deploy(ctx, by, Deployment{
-		Name: about.Name, Public: about.Public, TokenKey: about.TokenKey, Checksum: checksum, Code: code,
+		Name: about.Name, Public: about.Public, TokenKey: about.TokenKey, Checksum: checksum, Code: code.reader(),
 	})
 }
 
-// openUpload returns a function's zip. What arrived is Cape ciphertext, which is code, or, from
-// clients of before September 2022, sealed to the session, and code is nil.
-func (s *session) openUpload(ctx context.Context, owner string, data []byte) (code, zipped []byte, err error) {
-	if capekey.IsCiphertext(data) {
-		zipped, err = s.enclave.unseal(ctx, owner, data)
-		return data, zipped, err
+// checkUpload opens a function's zip and looks through it. What arrived is Cape ciphertext, which is
+// the code to keep, or, from clients of before September 2022, sealed to the session: then the code
+// is made here.
+func (s *session) checkUpload(ctx context.Context, owner string, arrived *upload) (code *upload, checksum [sha256.Size]byte, err error) {
+	isCode, err := arrived.isCiphertext()
+	if err != nil {
+		return nil, checksum, err
 	}
-	zipped, err = s.key.Open(data)
-	return nil, zipped, err
+	open := s.openSealed
+	if isCode {
+		open = func(ctx context.Context, arrived *upload) ([]byte, func(), error) {
+			return s.enclave.openCode(ctx, owner, arrived.reader(), arrived.size)
+		}
+	}
+	zipped, free, err := open(ctx, arrived)
+	if err != nil {
+		return nil, checksum, err
+	}
+	defer free()
+	if checksum, err = checkedZip(zipped); err != nil {
+		return nil, checksum, told(err.Error())
+	}
+	if isCode {
+		return arrived, checksum, nil
+	}
+	code, err = s.enclave.seal(ctx, owner, zipped)
+	return code, checksum, err
 }
 
 // enterUpload counts one more upload in, unless there are too many to hold in memory.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
+	"sync"
 
 	"github.com/libcape/libcape/core/capekey"
 )
@@ -22,12 +24,13 @@ func (e *Enclave) opened(ctx context.Context, f *function) (with *function, rele
 	if f.code == nil {
 		return f, func() {}, nil
 	}
-	path, release, err := e.archives.acquire(f.id, f.checksum, func() ([]byte, error) {
-		sealed, err := f.code()
+	path, release, err := e.archives.acquire(f.id, f.checksum, func() ([]byte, func(), error) {
+		code, size, err := f.code()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return e.unseal(ctx, f.owner, sealed)
+		defer code.Close()
+		return e.openCode(ctx, f.owner, code, size)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -37,6 +40,33 @@ func (e *Enclave) opened(ctx context.Context, f *function) (with *function, rele
 	return &copied, release, nil
 }
 
+// openCode opens a function's Cape ciphertext of this size, in bytes. Its zip is there until free is
+// called.
+func (e *Enclave) openCode(ctx context.Context, owner string, code io.Reader, size int64) (zipped []byte, free func(), err error) {
+	key, err := e.service.Key(ctx, owner)
+	if err != nil {
+		return nil, nil, err
+	}
+	leave, err := e.awaitMemory(ctx, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	sealed, release, err := hold(code, size)
+	if err != nil {
+		leave()
+		return nil, nil, err
+	}
+	free = sync.OnceFunc(func() {
+		release()
+		leave()
+	})
+	if zipped, err = capekey.DecryptInPlace(key, sealed); err != nil {
+		free()
+		return nil, nil, err
+	}
+	return zipped, free, nil
+}
+
 // unseal opens what was encrypted to a user's Cape key.
 func (e *Enclave) unseal(ctx context.Context, owner string, sealed []byte) ([]byte, error) {
 	key, err := e.service.Key(ctx, owner)
@@ -44,15 +74,6 @@ func (e *Enclave) unseal(ctx context.Context, owner string, sealed []byte) ([]by
 		return nil, err
 	}
 	return capekey.Decrypt(key, sealed)
-}
-
-// seal encrypts to a user's Cape key, in the raw form.
-func (e *Enclave) seal(ctx context.Context, owner string, plain []byte) ([]byte, error) {
-	public, err := e.publicKey(ctx, owner)
-	if err != nil {
-		return nil, err
-	}
-	return capekey.Encrypt(public, plain)
 }
 
 // checkedZip looks through a zip that has arrived, and returns its checksum.

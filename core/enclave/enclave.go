@@ -41,6 +41,7 @@ type Enclave struct {
 	service   Service
 	archives  *archives
 	uploads   chan struct{}                 // has room for as many as there may be
+	much      chan struct{}                 // has room for those functions in memory that are large
 	results   func() (*resultSigner, error) // waits for it
 	functions []*function
 	python    *interpreter // nil where no function needs one
@@ -67,7 +68,7 @@ func Start(o Options) (*Enclave, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Enclave{options: o, remove: remove, service: o.Service, uploads: make(chan struct{}, uploadsAtOnce)}
+	e := &Enclave{options: o, remove: remove, service: o.Service, uploads: make(chan struct{}, uploadsAtOnce), much: make(chan struct{}, muchAtOnce)}
 	if e.service == nil {
 		e.service = &localService{key: lazyKey(o.Key)}
 	}

@@ -3,6 +3,7 @@ package enclave
 import (
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"math/big"
 	"path/filepath"
 	"regexp"
@@ -20,7 +21,7 @@ type function struct {
 	handler  Handler // nil: archive holds it
 	archive  string  // path of its zip; empty: code holds it
 	owner    string  // whose Cape key opens inputs, and code
-	code     func() ([]byte, error)
+	code     func() (sealed io.ReadCloser, size int64, err error)
 }
 
 // idAlphabet is that of shortuuid: what is easily told apart.

@@ -15,7 +15,8 @@ const (
 type request struct {
 	kind    transport.Kind
 	data    []byte
-	dropped bool // there was no room for data: only its place among the others is kept
+	upload  *upload // the message lies in a file; nil: in data
+	dropped bool    // there was no room for data: only its place among the others is kept
 }
 
 // queue holds the requests of one session that have arrived and are not answered yet. It is
@@ -47,4 +48,21 @@ func (q *queue) put(r request) bool {
 }
 
 // release is called for a request that was taken from requests, once it is answered.
-func (q *queue) release(r request) { q.held.Add(-int64(len(r.data))) }
+func (q *queue) release(r request) {
+	q.held.Add(-int64(len(r.data)))
+	if r.upload != nil {
+		r.upload.close()
+	}
+}
+
+// drain releases what waits, when nobody takes any more of it.
+func (q *queue) drain() {
+	for {
+		select {
+		case r := <-q.requests:
+			q.release(r)
+		default:
+			return
+		}
+	}
+}

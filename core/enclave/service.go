@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/sha256"
+	"io"
 	"net/http"
 )
 
@@ -45,8 +46,8 @@ type Deployed struct {
 	Name     string // "user/name"; empty: it has none
 	Owner    string // whose Cape key opens the function and its inputs
 	Checksum [sha256.Size]byte
-	// Code returns the zip as the Cape ciphertext that arrived. The slice is the caller's.
-	Code func() ([]byte, error)
+	// Code opens the zip as the Cape ciphertext that arrived, and tells its size in bytes.
+	Code func() (sealed io.ReadCloser, size int64, err error)
 }
 
 // Deployment is a function to keep. Its zip has been opened and found usable.
@@ -55,7 +56,9 @@ type Deployment struct {
 	Public   bool   // anyone with a token may run it
 	TokenKey string // PEM of the key that signs tokens for it; empty: none
 	Checksum [sha256.Size]byte
-	Code     []byte // Cape ciphertext in the raw form, under the caller's key
+	// Code is Cape ciphertext in the raw form, under the caller's key. It can be read until Deploy
+	// returns; nil: there is none.
+	Code io.Reader
 }
 
 // Refusal is an error that a caller is told about.

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -71,15 +72,33 @@ func (m *memory) Deploy(_ context.Context, by enclave.Caller, d enclave.Deployme
 	if d.Name == "broken" {
 		return "", fmt.Errorf("a SECRET of the store")
 	}
+	code, err := io.ReadAll(d.Code)
+	if err != nil {
+		return "", err
+	}
+	d.Code = bytes.NewReader(code)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := &enclave.Deployed{
 		ID: "2222222222222222222222", Name: by.User + "/" + d.Name, Owner: by.User, Checksum: d.Checksum,
-		Code: func() ([]byte, error) { return bytes.Clone(d.Code), nil },
+		Code: func() (io.ReadCloser, int64, error) {
+			return io.NopCloser(bytes.NewReader(code)), int64(len(code)), nil
+		},
 	}
 	m.functions = map[string]*enclave.Deployed{f.ID: f, f.Name: f}
 	m.deployed = append(m.deployed, d)
 	return f.ID, nil
+}
+
+// codeOf reads what is kept of a function.
+func codeOf(t *testing.T, d enclave.Deployment) []byte {
+	t.Helper()
+	from := d.Code.(*bytes.Reader)
+	code := make([]byte, from.Size())
+	if _, err := from.ReadAt(code, 0); err != nil {
+		t.Fatal(err)
+	}
+	return code
 }
 
 // kept are the functions that were deployed so far.
@@ -198,7 +217,7 @@ func TestADeployedFunctionRunsByIDAndByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := m.kept()[0]; !bytes.Equal(d.Code, code) || !d.Public || d.Name != "reverse" {
+	if d := m.kept()[0]; !bytes.Equal(codeOf(t, d), code) || !d.Public || d.Name != "reverse" {
 		t.Errorf("what is kept is %+v", d)
 	}
 	sum := sha256.Sum256(zipOf(t, "reverse/app.py", reverse, "reverse/more/data", "x", "__MACOSX/reverse/app.py", "no"))
@@ -227,7 +246,7 @@ func TestOlderClientsSealTheFunctionToTheSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := m.kept()[0].Code
+	kept := codeOf(t, m.kept()[0])
 	if opened, err := capekey.Decrypt(capeKeys()[0], kept); err != nil || !bytes.Equal(opened, zipped) {
 		t.Errorf("what is kept opens to %d bytes, %v", len(opened), err)
 	}

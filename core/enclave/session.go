@@ -46,6 +46,7 @@ type session struct {
 type conversation struct {
 	function *function // nil: the route runs none
 	limit    int64     // bytes of a message
+	uploads  bool      // its first binary message is a function, which may have more and goes to a file
 	queued   int64     // bytes of all messages that wait
 	leave    func()    // called when it is over, if not before; nil: nothing is to be done
 	// claim adds to what the document states; nil: nothing. It may take its time.
@@ -73,6 +74,7 @@ func (s *session) run(ctx context.Context) {
 	s.read(ctx)
 	cancel()
 	<-answered
+	s.queue.drain()
 	s.log.Debug("session closed")
 }
 
@@ -98,6 +100,9 @@ func (s *session) read(ctx context.Context) {
 		return
 	}
 	close(s.attested)
+	if s.uploads && !s.readUpload() {
+		return
+	}
 	s.conn.SetReadLimit(s.limit + frameSlack)
 	for {
 		kind, data, err := s.conn.Read()

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-
-	"github.com/libcape/libcape/core/transport"
 )
 
 // testRoute is a session that takes a function and runs it, and keeps nothing of it.
@@ -21,7 +19,7 @@ func (e *Enclave) testRoute(by Caller) (*conversation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conversation{limit: maxUpload, queued: maxUpload + e.maxSealed(), leave: leave, talk: func(s *session, ctx context.Context) {
+	return &conversation{limit: e.maxSealed(), uploads: true, queued: queueLargest * e.maxSealed(), leave: leave, talk: func(s *session, ctx context.Context) {
 		if err := s.tryFunction(ctx, by); err != nil && ctx.Err() == nil {
 			s.end(s.enclave.toldOf(err))
 		}
@@ -50,15 +48,15 @@ func (s *session) takeFunction(ctx context.Context, by Caller) (*function, error
 		return nil, context.Canceled
 	}
 	defer s.queue.release(first)
-	if first.kind != transport.Binary || first.dropped {
+	if first.upload == nil {
 		return nil, told("a test begins with the function's zip, sealed, in a binary message")
 	}
 	defer s.leave()
-	zipped, err := s.key.Open(first.data)
+	zipped, free, err := s.openSealed(ctx, first.upload)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(zipped)
+	defer free()
 	checksum, err := checkedZip(zipped)
 	if err != nil {
 		return nil, told(err.Error())

@@ -26,7 +26,9 @@ const (
 // checkZip wants a zip of a function that can be unpacked within the bounds. Every entry is read
 // to its end, so that neither a size that is not true nor damage is left for later.
 func checkZip(data []byte) error {
-	files, err := openZip(bytes.NewReader(data), int64(len(data)))
+	from := bytes.NewReader(data)
+	defer from.Reset(nil) // archive/zip keeps decompressors for the next zip, and they what they read
+	files, err := openZip(from, int64(len(data)))
 	if err != nil {
 		return err
 	}

@@ -60,3 +60,32 @@ func (f *fragments) Write(data []byte) (int, error) {
 	}
 	return written, nil
 }
+
+// Next is [Conn.Read] for a message that need not be in memory as a whole. It has to be read to its end, or to
+// an error, before the next one is asked for. What was read of a message whose reader fails is a
+// part of it.
+func (c *Conn) Next() (Kind, io.Reader, error) {
+	messageType, reader, err := c.socket.NextReader()
+	if err != nil {
+		return 0, nil, c.readError(err)
+	}
+	if messageType == websocket.BinaryMessage {
+		return Binary, &message{c, reader}, nil
+	}
+	return Text, &message{c, reader}, nil
+}
+
+// message is one that is being read.
+type message struct {
+	conn *Conn
+	from io.Reader
+}
+
+func (m *message) Read(into []byte) (int, error) {
+	n, err := m.from.Read(into)
+	m.conn.received.Add(int64(n))
+	if err != nil && err != io.EOF {
+		err = m.conn.readError(err)
+	}
+	return n, err
+}

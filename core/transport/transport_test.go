@@ -523,3 +523,50 @@ func TestReadGoesOnWhileTheAnswerToAPingWaits(t *testing.T) {
 		t.Error("nothing is read while the answer to a ping waits")
 	}
 }
+
+func TestAMessageIsReadPieceByPiece(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
+	heard := make(chan error, 1)
+	address := serve(t, func(c *Conn) {
+		heard <- func() error {
+			for _, want := range []Kind{Text, Binary} {
+				kind, from, err := c.Next()
+				if err != nil {
+					return err
+				}
+				got, err := io.ReadAll(from)
+				if err != nil || kind != want || !bytes.Equal(got, content) {
+					return fmt.Errorf("%d bytes of kind %d, %v", len(got), kind, err)
+				}
+			}
+			if received := c.Received(); received != int64(2*len(content)) {
+				return fmt.Errorf("%d bytes are counted", received)
+			}
+			kind, from, err := c.Next()
+			if err != nil {
+				return fmt.Errorf("%d, %w", kind, err)
+			}
+			_, err = io.Copy(io.Discard, from)
+			var told *Error
+			if !errors.As(err, &told) || told.Reason != "limit.message" {
+				return fmt.Errorf("a message over the limit ends with %v", err)
+			}
+			return nil
+		}()
+	})
+	c, err := Dial(t.Context(), DialOptions{URL: address, Subprotocols: []string{"cape.runtime"}, ReadLimit: limit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, kind := range []Kind{Text, Binary} {
+		if err := c.Write(kind, content, time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = c.Write(Binary, make([]byte, limit+1), time.Now().Add(time.Minute))
+	if err := <-heard; err != nil {
+		t.Error(err)
+	}
+}

@@ -116,7 +116,7 @@ func start(t *testing.T) *world {
 	}
 	code := functionZip(t, 10)
 	sum := sha256.Sum256(code)
-	id, err := s.Deploy(t.Context(), enclave.Caller{User: "ada"}, enclave.Deployment{Name: "echo", Checksum: sum, Code: capeCiphertext(t, code)})
+	id, err := s.Deploy(t.Context(), enclave.Caller{User: "ada"}, enclave.Deployment{Name: "echo", Checksum: sum, Code: bytes.NewReader(capeCiphertext(t, code))})
 	if err != nil {
 		t.Fatal(err)
 	}

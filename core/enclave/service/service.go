@@ -18,6 +18,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -111,7 +112,7 @@ func (s *Service) Lookup(_ context.Context, by enclave.Caller, reference string)
 	if err != nil {
 		return nil, err
 	}
-	found := &enclave.Deployed{ID: f.ID, Name: f.Name, Owner: f.Owner, Code: func() ([]byte, error) { return s.store.Code(f.ID) }}
+	found := &enclave.Deployed{ID: f.ID, Name: f.Name, Owner: f.Owner, Code: func() (io.ReadCloser, int64, error) { return s.store.Code(f.ID) }}
 	if copy(found.Checksum[:], f.Checksum) != sha256.Size {
 		return nil, fmt.Errorf("the function %s has no checksum", f.ID)
 	}

@@ -186,7 +186,12 @@ func TestWhatIsDeployedRunsAgainAfterARestart(t *testing.T) {
 	} else {
 		_ = conn.Close()
 	}
-	code, err := w.store.Code(deployed.ID)
+	kept, _, err := w.store.Code(deployed.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := io.ReadAll(kept)
+	_ = kept.Close()
 	if err != nil || !capekey.IsCiphertext(code) || strings.Contains(string(code), "app.py") {
 		t.Errorf("what is kept begins with %.20q, %v", code, err)
 	}

@@ -4,6 +4,7 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ func work(path string) error {
 			name := fmt.Sprint("ada/", rand.IntN(3))
 			fmt.Println("deploy", id, name)
 			run = func() error {
-				return s.AddFunction(Function{ID: id, Name: name, Owner: "ada", Created: time.Now()}, append([]byte(id), code[:rand.IntN(len(code))]...))
+				return s.AddFunction(Function{ID: id, Name: name, Owner: "ada", Created: time.Now()}, bytes.NewReader(append([]byte(id), code[:rand.IntN(len(code))]...)))
 			}
 		case draw == 1:
 			gone := functions[rand.IntN(len(functions))].ID
@@ -97,7 +98,7 @@ func (m *model) check(s *Folder) error {
 		return fmt.Errorf("%d functions and %d tokens, want %d and %d", len(functions), len(tokens), len(m.functions), len(m.tokens))
 	}
 	for _, f := range functions {
-		code, err := s.Code(f.ID)
+		code, err := readCode(s, f.ID)
 		if err != nil || !strings.HasPrefix(string(code), f.ID) || !m.functions[f.ID] {
 			return fmt.Errorf("the function %s: %v", f.ID, err)
 		}

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -179,7 +181,7 @@ func (s *Folder) compact() error {
 		}
 	}
 	path := filepath.Join(s.path, journalName)
-	if err := writeFile(path, all); err != nil {
+	if err := writeFile(path, bytes.NewReader(all)); err != nil {
 		return err
 	}
 	_ = s.journal.close()
@@ -233,7 +235,7 @@ func (s *Folder) codePath(id string) string {
 }
 
 // AddFunction is part of [Store]. The id is 1 to 64 letters and digits.
-func (s *Folder) AddFunction(f Function, code []byte) error {
+func (s *Folder) AddFunction(f Function, code io.Reader) error {
 	if !idForm.MatchString(f.ID) {
 		return fmt.Errorf("a function cannot have the id %q", f.ID)
 	}
@@ -313,15 +315,23 @@ func newest(a, b time.Time, first, second string) int {
 }
 
 // Code is part of [Store].
-func (s *Folder) Code(id string) ([]byte, error) {
+func (s *Folder) Code(id string) (code io.ReadCloser, size int64, err error) {
 	if _, err := s.Function(id); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	code, err := os.ReadFile(s.codePath(id))
+	file, err := os.Open(s.codePath(id))
 	if errors.Is(err, os.ErrNotExist) {
 		if _, known := s.Function(id); known != nil { // it was deleted just now
-			return nil, ErrNotFound
+			return nil, 0, ErrNotFound
 		}
 	}
-	return code, err
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
 }

@@ -163,13 +163,15 @@ func (j *journal) close() error { return j.file.Close() }
 
 // writeFile puts a file with this content in place, or leaves what is there. It returns when both
 // the content and the name are on the disk.
-func writeFile(path string, content []byte) error {
+func writeFile(path string, content io.Reader) error {
 	folder := filepath.Dir(path)
 	file, err := os.CreateTemp(folder, temporary+"*")
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(content)
+	if content != nil {
+		_, err = io.Copy(file, content)
+	}
 	if err == nil {
 		err = file.Sync()
 	}

@@ -10,6 +10,7 @@ package store
 
 import (
 	"errors"
+	"io"
 	"time"
 )
 
@@ -20,9 +21,9 @@ var ErrNotFound = errors.New("the store has no such record")
 // that changes something has returned nil for outlives the process, however it ends. After an error
 // of such a method the change may be there or not.
 type Store interface {
-	// AddFunction keeps a function with its code, and gives it its name, which moves if another
-	// function had it.
-	AddFunction(f Function, code []byte) error
+	// AddFunction keeps a function with its code, of which nil is none, and gives it its name, which
+	// moves if another function had it.
+	AddFunction(f Function, code io.Reader) error
 	// DeleteFunction removes a function with its code, and its name if it has it.
 	DeleteFunction(id string) error
 	// Function finds a function by its id, Named by the name that it has at present.
@@ -30,8 +31,8 @@ type Store interface {
 	Named(name string) (Function, error)
 	// Functions lists those of an owner, the newest first.
 	Functions(owner string) []Function
-	// Code returns a function's code as it was added. The slice is the caller's.
-	Code(id string) ([]byte, error)
+	// Code opens a function's code as it was added, and tells its size in bytes.
+	Code(id string) (code io.ReadCloser, size int64, err error)
 
 	AddToken(t Token) error
 	DeleteToken(id string) error
