@@ -122,7 +122,7 @@ static void invoking(const struct local *local, const struct row *row)
     cape_error err = CAPE_ERROR_INIT;
     snprintf(faults, sizeof faults, "[\"%s\"]", row->fault);
     EXPECT(local_connect(local, "echo", pin(local),
-                         is_silent(row->fault) ? ", \"timeout_ms\": 2000" : "", &conn, NULL, &err),
+                         is_silent(row->fault) ? ", \"timeout_ms\": 1000" : "", &conn, NULL, &err),
            CAPE_OK, "", &err);
     CHECK(echoes(conn, 100, 1), "before %s", row->fault);
     local_faults(local, faults);
