@@ -258,13 +258,13 @@ class _Decoder:
         return _guarded(_COLLECTIONS[code], value, "serdio.type")
 
     def _foreign(self, code: int, payload: bytes) -> Any:
-        if self._extensions is not None:
-            extensions = self._extensions
-            return _hooked(lambda code: extensions.extension(code, payload, self._nested), code)
         if code < 0:
             raise DecodeError(
                 f"the extension code {code} is MessagePack's own, and means nothing", "serdio.type"
             )
+        if self._extensions is not None:
+            extensions = self._extensions
+            return _hooked(lambda data: extensions.extension(code, data, self._apart), payload)
         return msgpack.ExtType(code, payload)
 
     def _nested(self, payload: bytes) -> Any:
@@ -279,6 +279,15 @@ class _Decoder:
         value = self._open(payload).unpack()
         self._depth -= 1
         return value
+
+    def _apart(self, payload: bytes) -> Any:
+        """As _nested, for a hook: what fails here is not the hook's failure."""
+        try:
+            return self._nested(payload)
+        except DecodeError:
+            raise
+        except Exception as error:
+            _refuse(error)
 
 
 def _is_map(code: int) -> bool:
@@ -327,8 +336,6 @@ def _hooked(hook: Callable[[Any], Any], value: Any) -> Any:
         return hook(value)
     except DecodeError:
         raise
-    except msgpack.UnpackException:
-        raise  # of a payload that the hook had decoded
     except Exception as error:
         raise DecodeError(
             f"the decoder failed: {type(error).__name__}: {error}", "serdio.type"

@@ -18,6 +18,17 @@ SET = 3
 FROZENSET = 4
 RESERVED = frozenset((COMPLEX, TUPLE, SET, FROZENSET))
 
+# Those of serdio.ext, which are anybody's where it is not used.
+ARRAY = 64
+SCALAR = 65
+DATETIME = 66
+DATE = 67
+TIME = 68
+TIMEDELTA = 69
+DECIMAL = 70
+UUID = 71
+DATACLASS = 72
+
 #: How many lists and dicts of one payload a value may lie in.
 MAX_DEPTH = 511
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+import decimal
 import struct
+import uuid
 from typing import Any, Callable
 
 import msgpack
@@ -33,6 +37,14 @@ def _exact(value: Any) -> list[Any]:
         elif kind in (list, tuple, dict):
             written.append((kind, len(item)))
             pending += item.items() if kind is dict else item
+        elif kind.__module__ == "numpy":
+            written.append((kind, item.dtype.str, item.shape, item.tobytes()))
+        elif kind in (datetime.datetime, datetime.time):
+            written.append((kind, item.isoformat(), item.fold))
+        elif kind is decimal.Decimal:
+            written.append((kind, str(item)))
+        elif dataclasses.is_dataclass(item):
+            written.append((kind, _exact(vars(item))))
         elif kind in (set, frozenset):
             written.append((kind, sorted(map(_exact, item), key=repr)))
         else:
@@ -60,6 +72,52 @@ def _nest(note: dict[str, Any]) -> Any:
     return value
 
 
+@dataclasses.dataclass(frozen=True)
+class Point:
+    x: Any
+    y: Any = 0
+
+
+@dataclasses.dataclass
+class Empty:
+    pass
+
+
+#: The dataclasses of the vectors.
+CLASSES: dict[str, type] = {"Point": Point, "Empty": Empty}
+
+
+def _moment(kind: Any) -> Callable[[dict[str, Any]], Any]:
+    def make(note: dict[str, Any]) -> Any:
+        value = kind.fromisoformat(note["v"].removesuffix("f"))
+        return value.replace(fold=1) if note["v"].endswith("f") else value
+
+    return make
+
+
+def _array(note: dict[str, Any]) -> Any:
+    import numpy
+
+    data = bytes.fromhex(note["hex"])
+    array: Any = numpy.frombuffer(data, note["type"]) if data else numpy.empty(0, note["type"])
+    return array.reshape(note["shape"])
+
+
+def _scalar(note: dict[str, Any]) -> Any:
+    import numpy
+
+    if note["type"] == "U":
+        return numpy.str_(note["v"])
+    if note["type"] == "S":
+        return numpy.bytes_(bytes.fromhex(note["hex"]))
+    return _array({**note, "shape": ()})[()]
+
+
+def _dataclass(note: dict[str, Any]) -> Any:
+    fields = {name: build(value) for name, value in note["fields"]}
+    return CLASSES[note["name"]](**fields)
+
+
 _BUILDERS: dict[str, Any] = {
     "none": lambda note: None,
     "bool": lambda note: note["v"],
@@ -79,5 +137,14 @@ _BUILDERS: dict[str, Any] = {
     "dict": lambda note: {build(key): build(value) for key, value in note["v"]},
     "nest": _nest,
     "ext": lambda note: msgpack.ExtType(note["code"], bytes.fromhex(note["hex"])),
+    "array": _array,
+    "scalar": _scalar,
+    "datetime": _moment(datetime.datetime),
+    "date": lambda note: datetime.date.fromisoformat(note["v"]),
+    "time": _moment(datetime.time),
+    "timedelta": lambda note: datetime.timedelta(microseconds=int(note["us"])),
+    "decimal": lambda note: decimal.Decimal(note["v"]),
+    "uuid": lambda note: uuid.UUID(note["v"]),
+    "dataclass": _dataclass,
     "timestamp": lambda note: msgpack.Timestamp(note["s"], note["ns"]),
 }
