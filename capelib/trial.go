@@ -11,6 +11,9 @@ import (
 	"github.com/libcape/libcape/core/wire"
 )
 
+// zipRoom is what a zip of few files has beside their content, in bytes.
+const zipRoom = 64 << 10
+
 // Test runs a function once in an enclave without deploying it, and gives its result. path is a folder with an
 // app.py, or a zip of one. Of the options, Function is not used; Timeout bounds the wait for the
 // attestation, the sending of each part, and the wait for the result.
@@ -30,8 +33,9 @@ func Test(ctx context.Context, o Options, path string, input []byte) ([]byte, *R
 		return nil, nil, err
 	}
 	defer function.close()
-	var archive bytes.Buffer
-	if err := function.write(&archive, func(int) {}); err != nil {
+	// Room that is not used takes no memory; growing would, for a copy.
+	archive := bytes.NewBuffer(make([]byte, 0, function.size+function.size/64+zipRoom))
+	if err := function.write(archive, func(int) {}); err != nil {
 		return nil, nil, unfit(path, err.Error())
 	}
 	dialing, cancel := context.WithTimeout(ctx, t.timeout)
@@ -45,14 +49,14 @@ func Test(ctx context.Context, o Options, path string, input []byte) ([]byte, *R
 	defer stop()
 	socket.SetReadLimit(maxReply)
 	u := upload{options: o, target: t, socket: socket, replies: awaitReply(socket)}
-	for _, part := range []*bytes.Buffer{&archive, bytes.NewBuffer(input)} {
-		sealed, err := hpke.Seal(document.PublicKey, part.Bytes())
+	for _, part := range []*bytes.Buffer{archive, bytes.NewBuffer(input)} {
+		encapsulated, sealed, err := hpke.SealApart(document.PublicKey, part.Bytes())
 		if err != nil {
 			return nil, nil, NewError("key.unusable", "the function cannot be sealed to the enclave's key: "+err.Error())
 		}
 		size := part.Len()
 		*part = bytes.Buffer{} // of which there is a ciphertext now
-		err = socket.Write(transport.Binary, sealed, time.Now().Add(t.timeout+time.Duration(size/slowest)*time.Second))
+		err = socket.WritePieces(transport.Binary, time.Now().Add(t.timeout+time.Duration(size/slowest)*time.Second), encapsulated, sealed)
 		if err != nil {
 			return nil, nil, u.failure(ctx, err, false)
 		}
