@@ -1,6 +1,12 @@
 package enclave
 
-import "testing"
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+)
 
 func TestQueueHoldsNoMoreThanItsLimit(t *testing.T) {
 	t.Parallel()
@@ -43,5 +49,33 @@ func TestQueueTakesNoMoreRequestsThanItsLength(t *testing.T) {
 	q.release(<-q.requests)
 	if !q.put(request{}) {
 		t.Fatal("a request is refused though there is room again")
+	}
+}
+
+func TestAnUploadThatNobodyTakesIsGivenUp(t *testing.T) {
+	t.Parallel()
+	e := &Enclave{scratch: t.TempDir()}
+	var files []*os.File
+	q := newQueue(100, 10)
+	for range 3 {
+		u, err := e.newUpload(strings.NewReader("a function"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if content, err := io.ReadAll(u.reader()); err != nil || string(content) != "a function" {
+			t.Errorf("%q, %v", content, err)
+		}
+		files = append(files, u.file)
+		q.put(request{upload: u})
+	}
+	q.release(<-q.requests)
+	q.drain()
+	for _, file := range files {
+		if _, err := file.Stat(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("its file is still open: %v", err)
+		}
+	}
+	if left, err := os.ReadDir(e.scratch); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
