@@ -52,6 +52,7 @@ type served struct {
 	home  string
 	line  struct{ URL, Token, AttestationRoot string }
 	token string
+	pid   int
 	kill  func(syscall.Signal)
 }
 
@@ -68,6 +69,7 @@ func serve(t *testing.T, data string, flags ...string) *served {
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
+	s.pid = process.Process.Pid
 	var once sync.Once
 	s.kill = func(signal syscall.Signal) {
 		once.Do(func() {
