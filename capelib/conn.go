@@ -102,6 +102,7 @@ func (c *Conn) Invoke(ctx context.Context, input []byte) ([]byte, error) {
 		} else {
 			s.tellWriter()
 		}
+		s.prepare()
 	}
 	return r.wait(ctx)
 }
@@ -118,6 +119,7 @@ func (c *Conn) Start(input []byte, o CallOptions) (*Call, error) {
 		// other is spared a change of threads.
 		s.seal(r, input)
 		s.writeOwn(r)
+		s.prepare()
 		return r, nil
 	}
 	c.sealLater(r, input)

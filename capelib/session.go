@@ -38,7 +38,8 @@ type session struct {
 	wake      chan struct{}   // tells the writer that the queue has changed
 	ended     chan struct{}   // closed when the session is over
 
-	served atomic.Bool // a reply has come, and no attempt to go on after this session was made yet
+	ahead  atomic.Pointer[hpke.Context] // for the next request; nil: there is none yet
+	served atomic.Bool                  // a reply has come, and no attempt to go on after this session was made yet
 
 	turn sync.Mutex // held by who takes from the queue and writes
 
@@ -91,7 +92,14 @@ func (s *session) seal(r *Call, input []byte) {
 		failure = nil
 		return
 	}
-	key, ciphertext, err := hpke.SealApart(s.publicKey, input)
+	context, err := s.ahead.Swap(nil), error(nil)
+	if context == nil {
+		context, err = hpke.Prepare(s.publicKey)
+	}
+	var key, ciphertext []byte
+	if err == nil {
+		key, ciphertext, err = context.Seal(input)
+	}
 	if err != nil {
 		failure = NewError("key.unusable", "the input cannot be sealed to the enclave's key: "+err.Error())
 		return
@@ -104,6 +112,17 @@ func (s *session) seal(r *Call, input []byte) {
 	defer s.mu.Unlock()
 	if r.state.Load() == queued {
 		r.sealed = &sealed{key, ciphertext}
+	}
+}
+
+// prepare makes the context of the next request, while the enclave is busy with this one: whoever
+// calls has nothing to do meanwhile, and the next call takes the shorter for it.
+func (s *session) prepare() {
+	if s.ahead.Load() != nil {
+		return
+	}
+	if context, err := hpke.Prepare(s.publicKey); err == nil { // otherwise the next request tells
+		s.ahead.CompareAndSwap(nil, context)
 	}
 }
 

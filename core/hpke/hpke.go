@@ -2,8 +2,8 @@
 //
 // It is the single-shot base mode of RFC 9180 with one fixed suite: DHKEM(X25519,
 // HKDF-SHA256), HKDF-SHA256 and ChaCha20-Poly1305, with empty info and empty associated data.
-// A sealed message is the 32-byte encapsulated key followed by the ciphertext. Every call
-// makes a fresh context, so that no two messages share a key and nonce. All functions are safe
+// A sealed message is the 32-byte encapsulated key followed by the ciphertext. Every message
+// has a fresh context, so that no two share a key and nonce. All functions are safe
 // for concurrent use.
 package hpke
 
@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/cloudflare/circl/hpke"
 	"github.com/cloudflare/circl/kem"
@@ -46,25 +47,51 @@ func Seal(publicKey, plaintext []byte) ([]byte, error) {
 // SealApart is Seal in two pieces, the encapsulated key and the ciphertext, which spares the copy
 // that joins them.
 func SealApart(publicKey, plaintext []byte) (encapsulated, ciphertext []byte, err error) {
+	context, err := Prepare(publicKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	return context.Seal(plaintext)
+}
+
+// Context is a fresh encryption context for one message. It may be used once.
+type Context struct {
+	encapsulated []byte
+	sealer       hpke.Sealer
+	used         atomic.Bool
+}
+
+// Prepare makes a context for a message that is yet to come, to a raw X25519 public key of KeySize
+// bytes. It is the dear part of sealing a short message, and needs nothing of it (RFC 9180 section
+// 5.1.1).
+func Prepare(publicKey []byte) (*Context, error) {
 	if len(publicKey) != KeySize {
-		return nil, nil, fmt.Errorf("a public key of %d bytes: X25519 keys have %d", len(publicKey), KeySize)
+		return nil, fmt.Errorf("a public key of %d bytes: X25519 keys have %d", len(publicKey), KeySize)
 	}
 	recipient, err := scheme.UnmarshalBinaryPublicKey(publicKey)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the public key is not a point of X25519: %w", err)
+		return nil, fmt.Errorf("the public key is not a point of X25519: %w", err)
 	}
 	sender, err := suite.NewSender(recipient, nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("hpke sender: %w", err)
+		return nil, fmt.Errorf("hpke sender: %w", err)
 	}
 	encapsulated, sealer, err := sender.Setup(rand.Reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the public key cannot be sealed to: %w", err)
+		return nil, fmt.Errorf("the public key cannot be sealed to: %w", err)
 	}
-	if ciphertext, err = sealer.Seal(plaintext, nil); err != nil {
+	return &Context{encapsulated: encapsulated, sealer: sealer}, nil
+}
+
+// Seal encrypts the one message of the context. The pieces are the caller's.
+func (c *Context) Seal(plaintext []byte) (encapsulated, ciphertext []byte, err error) {
+	if c.used.Swap(true) {
+		return nil, nil, errors.New("the context has sealed its message: prepare another")
+	}
+	if ciphertext, err = c.sealer.Seal(plaintext, nil); err != nil {
 		return nil, nil, fmt.Errorf("hpke seal: %w", err)
 	}
-	return encapsulated, ciphertext, nil
+	return c.encapsulated, ciphertext, nil
 }
 
 // PrivateKey is the enclave's half: it opens what was sealed to PublicKey.

@@ -206,3 +206,34 @@ func BenchmarkSeal(b *testing.B) {
 		})
 	}
 }
+
+func TestAContextSealsOneMessageOnly(t *testing.T) {
+	t.Parallel()
+	key := newKey(t)
+	context, err := Prepare(key.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := make(chan []byte, 8)
+	for range cap(sealed) {
+		go func() {
+			encapsulated, ciphertext, err := context.Seal([]byte("once"))
+			if err != nil {
+				encapsulated, ciphertext = nil, nil
+			}
+			sealed <- append(encapsulated, ciphertext...)
+		}()
+	}
+	opened := 0
+	for range cap(sealed) {
+		if message := <-sealed; len(message) > 0 {
+			if plaintext, err := key.Open(message); err != nil || string(plaintext) != "once" {
+				t.Errorf("%q, %v", plaintext, err)
+			}
+			opened++
+		}
+	}
+	if opened != 1 {
+		t.Errorf("it sealed %d messages", opened)
+	}
+}
