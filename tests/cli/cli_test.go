@@ -86,6 +86,28 @@ func run(t *testing.T, input string, args ...string) (string, string, int) {
 	return output.String(), errors_.String(), command.ProcessState.ExitCode()
 }
 
+// runIn runs the command in an environment that has nothing but what is given.
+func runIn(t *testing.T, environment []string, args ...string) (output, said string, status int) {
+	t.Helper()
+	command := exec.Command(cape, args...)
+	command.Dir, command.Env = root, environment
+	var out, messages bytes.Buffer
+	command.Stdout, command.Stderr = &out, &messages
+	_ = command.Run()
+	return out.String(), messages.String(), command.ProcessState.ExitCode()
+}
+
+// runTo runs the command with its standard output going elsewhere.
+func runTo(t *testing.T, output *os.File, args ...string) (said string, status int) {
+	t.Helper()
+	command := exec.Command(cape, args...)
+	command.Dir = root
+	var messages bytes.Buffer
+	command.Stdout, command.Stderr = output, &messages
+	_ = command.Run()
+	return messages.String(), command.ProcessState.ExitCode()
+}
+
 func TestRunWritesTheResultAndNothingElse(t *testing.T) {
 	t.Parallel()
 	enclave := start(t, "tests/functions/echo", "tests/functions/pythagorean")

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,9 @@ settings, with the variables of the environment:
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 2 {
+				if err := checkSetting(args[0], args[1]); err != nil {
+					return err
+				}
 				return e.keepPreset(args[0], args[1])
 			}
 			values := make(map[string]string)
@@ -71,6 +75,18 @@ func settingsHelp() string {
 		text += "\n  " + s.name + " (" + s.env[0] + "): " + s.about
 	}
 	return text + "\n"
+}
+
+// checkSetting refuses an address that is none, which every command after this would stumble over.
+func checkSetting(name, value string) error {
+	example := map[string]string{"enclave_host": "wss://enclave.example.com", "auth_host": "https://issuer.example.com"}[name]
+	if example == "" || value == "" {
+		return nil
+	}
+	if address, err := url.Parse(value); err != nil || address.Scheme == "" || address.Host == "" {
+		return usagef("%s %s: give an address with its scheme, such as %s", name, shown(value), example)
+	}
+	return nil
 }
 
 // keepPreset changes one of the presets, and leaves what it does not know as it is.

@@ -72,7 +72,12 @@ func (flags *deployFlags) deploy(command *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilInterrupted(command.Context())
+	if flags.policyTo != "" {
+		if err := checkWritable(flags.policyTo); err != nil {
+			return err
+		}
+	}
+	ctx, stop := flags.environment.untilInterrupted(command.Context())
 	defer stop()
 	deployed, err := capelib.Deploy(ctx, options, capelib.Deployment{
 		Path: path, Name: flags.name, Public: flags.public, Progress: progress("deploying"),
@@ -108,19 +113,4 @@ func (flags *deployFlags) deploy(command *cobra.Command, path string) error {
 		return err
 	}
 	return replaceFile(flags.policyTo, policy)
-}
-
-// exactly wants a number of arguments.
-func exactly(count int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		switch {
-		case len(args) == 0 && count > 0:
-			return usagef("%s: the argument is missing", what)
-		case len(args) != count:
-			return usagef("%s: there are %d arguments", what, len(args))
-		case count > 0 && strings.TrimSpace(args[0]) == "":
-			return usagef("%s: the argument is empty", what)
-		}
-		return nil
-	}
 }

@@ -4,7 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -25,11 +25,17 @@ here.
   cape list --limit 10 --offset 10 -o json`,
 		Args: exactly(0, "list takes no arguments"),
 		RunE: func(command *cobra.Command, _ []string) error {
+			if limit < 1 || limit > 1000 {
+				return usagef("--limit %d: give 1 to 1000", limit)
+			}
+			if offset < 0 {
+				return usagef("--offset %d: give 0 or more", offset)
+			}
 			options, err := flags.options()
 			if err != nil {
 				return err
 			}
-			ctx, stop := untilInterrupted(command.Context())
+			ctx, stop := e.untilInterrupted(command.Context())
 			defer stop()
 			functions, err := capelib.List(ctx, options, limit, offset)
 			if err != nil {
@@ -66,7 +72,7 @@ func newFunctionCommand(e *environment) *cobra.Command {
 		Short:   "Begin a function",
 		Long:    "Function has a command that begins a function.\n\n" + exitStatus,
 		Example: `  cape function create echo`,
-		Args:    cobra.NoArgs,
+		Args:    noSuchCommand,
 		RunE:    wantsCommand,
 	}
 	var language string
@@ -96,22 +102,19 @@ input, and an empty requirements.txt.
 	return command
 }
 
-// wantsCommand is for commands that have others and do nothing themselves.
-func wantsCommand(command *cobra.Command, _ []string) error {
-	var names []string
-	for _, sub := range command.Commands() {
-		names = append(names, sub.Name())
-	}
-	return usagef("say what to do: cape %s %s", command.Name(), strings.Join(names, "|"))
-}
+// functionName is what a folder is called that can be deployed without another name.
+var functionName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`)
 
 const skeleton = `def cape_handler(input: bytes) -> bytes:
     return input
 `
 
 func createFunction(folder string) error {
+	if name := filepath.Base(folder); !functionName.MatchString(name) {
+		return usagef("%s is no name of a function: letters, digits, '_', '.' and '-' may stand in one, and it does not begin with a dot", shown(name))
+	}
 	if err := os.Mkdir(folder, 0o755); err != nil {
-		return usagef("the folder cannot be made: %v", err)
+		return usagef("%s cannot be made: %v", folder, because(err))
 	}
 	for name, content := range map[string]string{"app.py": skeleton, "requirements.txt": ""} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644); err != nil {

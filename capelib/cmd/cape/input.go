@@ -35,14 +35,14 @@ func (i *inputFlags) read(args []string, missing string) ([]byte, error) {
 	if name != "-" {
 		opened, err := os.Open(name)
 		if err != nil {
-			return nil, usagef("the input cannot be read: %v", err)
+			return nil, usagef("the input %s cannot be read: %v", name, because(err))
 		}
 		defer opened.Close()
 		file = opened
 	}
 	input, err := io.ReadAll(io.LimitReader(file, capelib.MaxInput+1))
 	if err != nil {
-		return nil, usagef("the input cannot be read: %v", err)
+		return nil, usagef("the input %s cannot be read: %v", name, because(err))
 	}
 	if len(input) > capelib.MaxInput {
 		return nil, capelib.NewError("limit.input", fmt.Sprintf("the input has more than %d bytes, which is the limit", capelib.MaxInput))

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -64,9 +65,40 @@ func (e *environment) newIssuer(address, tlsCA string) (*issuer, error) {
 	}, nil
 }
 
-// with makes requests of the oauth2 package go out as this issuer's do.
+// with makes requests of the oauth2 package go out as this issuer's do, and end with ctx: by itself
+// the package lets the first one of a login go on.
 func (i *issuer) with(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, i.client)
+	client := *i.client
+	client.Transport = endingTransport{ctx, client.Transport}
+	return context.WithValue(ctx, oauth2.HTTPClient, &client)
+}
+
+// endingTransport makes requests with a context in place of their own.
+type endingTransport struct {
+	ctx  context.Context
+	next http.RoundTripper
+}
+
+func (t endingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx, end := context.WithTimeout(t.ctx, capelib.DefaultTimeout)
+	response, err := t.next.RoundTrip(request.WithContext(ctx))
+	if err != nil {
+		end()
+		return nil, err
+	}
+	response.Body = endingBody{response.Body, end}
+	return response, nil
+}
+
+// endingBody lets go of a request's context when the answer has been read.
+type endingBody struct {
+	io.ReadCloser
+	end context.CancelFunc
+}
+
+func (b endingBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
 }
 
 // failure puts an error of the oauth2 package into words, without what was sent or received.

@@ -30,7 +30,7 @@ time; a copy is kept as DER in the folder of the settings, for other clients.
 			if err != nil {
 				return err
 			}
-			ctx, stop := untilInterrupted(command.Context())
+			ctx, stop := e.untilInterrupted(command.Context())
 			defer stop()
 			key, _, err := capelib.Key(ctx, options)
 			if err != nil {
@@ -96,7 +96,7 @@ func (flags *encryptFlags) encrypt(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilInterrupted(ctx)
+	ctx, stop := flags.environment.untilInterrupted(ctx)
 	defer stop()
 	var key []byte
 	if flags.username == "" {

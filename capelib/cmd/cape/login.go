@@ -35,13 +35,15 @@ has ended, if the issuer allows that.
 		Example: `  cape login --url https://issuer.example.com`,
 		Args:    exactly(0, "login takes no arguments"),
 		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, stop := untilInterrupted(command.Context())
+			ctx, stop := e.untilInterrupted(command.Context())
 			defer stop()
 			ctx, cancel := context.WithTimeout(ctx, longestLogin)
 			defer cancel()
 			return e.login(ctx, tlsCA)
 		},
 	}
+	endedFlag(command, "link-aws-account", "", "leave it out")
+	command.Flags().Lookup("link-aws-account").NoOptDefVal = " " // it is known with a value and without
 	command.Flags().StringVar(&tlsCA, "tls-ca", "", "`FILE` of PEM authorities to trust for TLS in place of the system's")
 	return command
 }

@@ -31,7 +31,7 @@ printed with what the enclave's build gave before you pin it.
 			if options.AttestationRoots, err = e.file("--attestation-root", root, "attestation_root"); err != nil {
 				return err
 			}
-			ctx, stop := untilInterrupted(command.Context())
+			ctx, stop := e.untilInterrupted(command.Context())
 			defer stop()
 			_, report, err := capelib.Key(ctx, options)
 			if err != nil {
@@ -45,6 +45,8 @@ printed with what the enclave's build gave before you pin it.
 			})
 		},
 	}
+	endedFlag(command, "version", "", "name a running enclave with --url in place of one of its releases")
+	endedFlag(command, "bucket", "b", "name a running enclave with --url in place of one of its releases")
 	flags.register(command)
 	command.Flags().StringVar(&root, "attestation-root", "", "`FILE` of PEM roots to trust in place of the AWS Nitro root")
 	return command

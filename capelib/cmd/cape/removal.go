@@ -19,7 +19,7 @@ func newRemoval(e *environment, remove func(context.Context, capelib.Options, st
 		if err != nil {
 			return err
 		}
-		ctx, stop := untilInterrupted(command.Context())
+		ctx, stop := e.untilInterrupted(command.Context())
 		defer stop()
 		if err := remove(ctx, options, args[0]); err != nil {
 			return err

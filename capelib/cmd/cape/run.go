@@ -65,7 +65,7 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilInterrupted(ctx)
+	ctx, stop := flags.environment.untilInterrupted(ctx)
 	defer stop()
 	conn, err := capelib.Connect(ctx, options)
 	if err != nil {
@@ -122,7 +122,7 @@ func readFile(flag, name string) ([]byte, error) {
 	}
 	content, err := os.ReadFile(name)
 	if err != nil {
-		return nil, usagef("%s: %v", flag, err)
+		return nil, usagef("%s %s cannot be read: %v", flag, name, because(err))
 	}
 	return content, nil
 }

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"context"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,9 +84,4 @@ func (a *attestedFlags) readPolicy() (*capelib.Policy, error) {
 		file = a.environment.get("policy")
 	}
 	return a.policy.orFile(file)
-}
-
-// untilInterrupted ends with the process's first SIGINT or SIGTERM.
-func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }

@@ -46,6 +46,7 @@ type environment struct {
 	output      string
 
 	presets map[string]string
+	ending  interruption
 }
 
 func (e *environment) register(root *cobra.Command) {
@@ -177,9 +178,9 @@ func (e *environment) keep(name string, content []byte) error {
 }
 
 func replaceFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".cape-*") // has mode 0600
+	file, err := besides(path)
 	if err != nil {
-		return usagef("%s cannot be written: %v", path, err)
+		return err
 	}
 	_, err = file.Write(content)
 	err = errors.Join(err, file.Sync(), file.Close())
@@ -188,7 +189,29 @@ func replaceFile(path string, content []byte) error {
 	}
 	if err != nil {
 		_ = os.Remove(file.Name())
-		return usagef("%s cannot be written: %v", path, err)
+		return usagef("%s cannot be written: %v", path, because(err))
 	}
 	return nil
+}
+
+// besides makes a file in the folder of another, which it is to replace.
+func besides(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, usagef("%s cannot be written: it is a directory", path)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".cape-*") // has mode 0600
+	if err != nil {
+		return nil, usagef("%s cannot be written: %v", path, because(err))
+	}
+	return file, nil
+}
+
+// checkWritable finds out before the work is done whether its result can be written.
+func checkWritable(path string) error {
+	file, err := besides(path)
+	if err != nil {
+		return err
+	}
+	_ = file.Close()
+	return os.Remove(file.Name())
 }

@@ -43,7 +43,7 @@ ciphertexts are held in memory.
 			if err != nil {
 				return err
 			}
-			ctx, stop := untilInterrupted(command.Context())
+			ctx, stop := e.untilInterrupted(command.Context())
 			defer stop()
 			output, report, err := capelib.Test(ctx, options, args[0], input)
 			if err != nil {

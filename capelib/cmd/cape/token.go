@@ -15,7 +15,7 @@ func newTokenCommand(e *environment) *cobra.Command {
 		Short:   "Make, list and delete personal access tokens",
 		Long:    "Token has commands for the personal access tokens of whoever the token in use belongs to.\n\n" + exitStatus,
 		Example: `  cape token create --name laptop --expiry 720h`,
-		Args:    cobra.NoArgs,
+		Args:    noSuchCommand,
 		RunE:    wantsCommand,
 	}
 	command.AddCommand(newTokenCreateCommand(e), newTokenListCommand(e), newTokenDeleteCommand(e))
@@ -50,7 +50,7 @@ keep it, or delete it and make another.
 			if err != nil {
 				return err
 			}
-			ctx, stop := untilInterrupted(command.Context())
+			ctx, stop := e.untilInterrupted(command.Context())
 			defer stop()
 			token, err := capelib.CreateToken(ctx, options, wanted)
 			if err != nil {
@@ -81,7 +81,7 @@ func newTokenListCommand(e *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, stop := untilInterrupted(command.Context())
+			ctx, stop := e.untilInterrupted(command.Context())
 			defer stop()
 			tokens, err := capelib.ListTokens(ctx, options)
 			if err != nil {
