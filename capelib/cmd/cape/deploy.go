@@ -80,7 +80,7 @@ func (flags *deployFlags) deploy(command *cobra.Command, path string) error {
 	ctx, stop := flags.environment.untilInterrupted(command.Context())
 	defer stop()
 	deployed, err := capelib.Deploy(ctx, options, capelib.Deployment{
-		Path: path, Name: flags.name, Public: flags.public, Progress: progress("deploying"),
+		Path: path, Name: flags.name, Public: flags.public, Progress: flags.environment.progress("deploying"),
 	})
 	if failure := capelib.AsError(err); failure != nil && failure.Reason == "argument.function" {
 		return capelib.NewError(failure.Reason, failure.Message+" with --name")

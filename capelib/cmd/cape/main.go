@@ -49,6 +49,7 @@ func run(args []string) int {
 	if err == nil {
 		return 0
 	}
+	e.bar.end()
 	status := explain(err)
 	if signalled := e.signalled(); signalled != 0 {
 		return 128 + int(signalled)

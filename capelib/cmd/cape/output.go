@@ -63,29 +63,3 @@ func isTerminal(file *os.File) bool {
 	info, err := file.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
-
-// progress draws a bar on standard error where that is a terminal, and else gives nil.
-func progress(what string) func(done, total int64) {
-	if !isTerminal(os.Stderr) {
-		return nil
-	}
-	return bar(os.Stderr, what)
-}
-
-// bar draws on one line, again for each per cent.
-func bar(w io.Writer, what string) func(done, total int64) {
-	const width = 30
-	drawn := -1
-	return func(done, total int64) {
-		percent := int(done * 100 / max(total, 1))
-		if percent == drawn {
-			return
-		}
-		drawn = percent
-		full := percent * width / 100
-		fmt.Fprintf(w, "\r%s [%s%s] %3d %%", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), percent)
-		if done >= total {
-			fmt.Fprintln(w)
-		}
-	}
-}

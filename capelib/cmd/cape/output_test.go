@@ -1,36 +1,6 @@
 package main
 
-import (
-	"strings"
-	"testing"
-)
-
-func TestTheBarIsDrawnOnceForEachPerCent(t *testing.T) {
-	t.Parallel()
-	var drawn strings.Builder
-	tell := bar(&drawn, "deploying")
-	for done := int64(1); done <= 5000; done++ {
-		tell(done, 5000)
-	}
-	lines := strings.Split(drawn.String(), "\r")
-	if len(lines) != 102 || !strings.HasSuffix(lines[101], "] 100 %\n") || strings.Count(drawn.String(), "\n") != 1 {
-		t.Errorf("%d times, at last %q", len(lines)-1, lines[len(lines)-1])
-	}
-	for _, line := range lines[1:] {
-		if len(strings.TrimSuffix(line, "\n")) != len(strings.TrimSuffix(lines[1], "\n")) {
-			t.Fatalf("%q is of another width", line)
-		}
-	}
-}
-
-func TestTheBarOfNothingIsNoFault(t *testing.T) {
-	t.Parallel()
-	var drawn strings.Builder
-	bar(&drawn, "deploying")(0, 0)
-	if !strings.Contains(drawn.String(), "0 %") {
-		t.Error(drawn.String())
-	}
-}
+import "testing"
 
 func TestWhatOthersChooseIsFitForATerminal(t *testing.T) {
 	t.Parallel()

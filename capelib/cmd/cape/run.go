@@ -72,7 +72,7 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer conn.Close()
-	output, err := conn.Invoke(ctx, input)
+	output, err := flags.environment.invoke(ctx, conn, input)
 	if err != nil {
 		return flags.named(args[0], err)
 	}

@@ -47,6 +47,7 @@ type environment struct {
 
 	presets map[string]string
 	ending  interruption
+	bar     *bar // that was drawn last
 }
 
 func (e *environment) register(root *cobra.Command) {
