@@ -13,8 +13,7 @@ import "github.com/vmihailenco/msgpack/v5"
 // elements; and of an extension of code 0 or above, its code and its data. Further keys of the
 // outer map are ignored; of a key that stands twice the last one counts.
 func Decode(data []byte) (Call, error) {
-	d := &decoder{cursor: cursor{data: data, end: len(data)}, ids: newIdentifier()}
-	d.mp = msgpack.NewDecoder(&d.cursor)
+	d := newDecoder(data)
 	call, err := d.call()
 	if err != nil {
 		return Call{}, err
@@ -23,6 +22,25 @@ func Decode(data []byte) (Call, error) {
 		return Call{}, malformed("trailing", "the serdio data goes on after its end: it was not made by one serialize")
 	}
 	return call, nil
+}
+
+// decodeValue reads the payload of an extension that serdio gives no meaning to by itself.
+func decodeValue(data []byte) (any, error) {
+	d := newDecoder(data)
+	value, err := d.value(level{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if d.at != d.end {
+		return nil, malformed("trailing", "an extension in the serdio data goes on after its value")
+	}
+	return value, nil
+}
+
+func newDecoder(data []byte) *decoder {
+	d := &decoder{cursor: cursor{data: data, end: len(data)}, ids: newIdentifier()}
+	d.mp = msgpack.NewDecoder(&d.cursor)
+	return d
 }
 
 type decoder struct {

@@ -17,14 +17,18 @@ func Encode(args []any, kwargs Map) ([]byte, error) {
 	if len(kwargs) > 0 {
 		envelope = append(envelope, Pair{kwargsName, kwargs})
 	}
+	return encodeValue(envelope)
+}
+
+func encodeValue(v any) ([]byte, error) {
 	p := &plan{ids: newIdentifier()}
-	size, err := p.measure(envelope, level{}, nil)
+	size, err := p.measure(v, level{}, nil)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{plan: p, out: make(output, 0, size)}
 	w.mp = msgpack.NewEncoder(&w.out)
-	if err := w.value(envelope); err != nil {
+	if err := w.value(v); err != nil {
 		return nil, argument(err.Error())
 	}
 	return w.out, nil

@@ -29,7 +29,8 @@ func (m Map) Get(key string) (any, bool) {
 }
 
 // Ext is a MessagePack extension that serdio gives no meaning to. The codes 1 to 4 are serdio's
-// own, and -1 is MessagePack's timestamp.
+// own, and -1 is MessagePack's timestamp. Those of [CodeArray] to [CodeDataclass] have a meaning for
+// who asks for it.
 type Ext struct {
 	Code int8
 	Data []byte

@@ -40,13 +40,18 @@ type vectorFile struct {
 
 func readVectors(t *testing.T, name string) vectorFile {
 	t.Helper()
+	var file vectorFile
+	unmarshal(t, readFile(t, name), &file)
+	return file
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
 	data, err := os.ReadFile(filepath.Join(vectors, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file vectorFile
-	unmarshal(t, data, &file)
-	return file
+	return data
 }
 
 // mendedVectors returns the cases of serdio.json as mended.json patches them, and the reasons.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 import uuid
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable
 
 from serdio import profile
 from serdio.errors import DecodeError
 
-_T = TypeVar("_T")
-
 # Follows the text of a moment that is the second of two with the same text, when clocks are put back.
 _FOLD = "f"
+# The offset that ends the text of an aware moment, after the last colon of its time.
+_OFFSET = re.compile(r"([+-])([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{6}))?)?\Z")
+
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
@@ -33,8 +35,17 @@ def _time(value: datetime.time) -> str:
 
 def _parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     def read(text: str) -> Any:
-        value = parse(text.removesuffix(_FOLD))
-        return value.replace(fold=1) if text.endswith(_FOLD) else value
+        match = _OFFSET.search(text)
+        if match is None:
+            value = parse(text.removesuffix(_FOLD))
+            return value.replace(fold=1) if text.endswith(_FOLD) else value
+        # Read here, because fromisoformat drops the parts of an offset of less than a second.
+        hours, minutes, seconds, parts = (int(part or 0) for part in match.groups()[1:])
+        offset = datetime.timedelta(
+            hours=hours, minutes=minutes, seconds=seconds, microseconds=parts
+        )
+        zone = datetime.timezone(-offset if match[1] == "-" else offset)
+        return parse(text[: match.start()]).replace(tzinfo=zone)
 
     return read
 

@@ -89,7 +89,11 @@ CLASSES: dict[str, type] = {"Point": Point, "Empty": Empty}
 
 def _moment(kind: Any) -> Callable[[dict[str, Any]], Any]:
     def make(note: dict[str, Any]) -> Any:
-        value = kind.fromisoformat(note["v"].removesuffix("f"))
+        text = note["v"].removesuffix("f")
+        if text.endswith("+00:00:00.000001"):  # which fromisoformat does not know
+            zone = datetime.timezone(datetime.timedelta(microseconds=1))
+            return kind.fromisoformat(text[:-16]).replace(tzinfo=zone)
+        value = kind.fromisoformat(text)
         return value.replace(fold=1) if note["v"].endswith("f") else value
 
     return make
