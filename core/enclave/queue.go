@@ -1,6 +1,7 @@
 package enclave
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/libcape/libcape/core/transport"
@@ -20,16 +21,20 @@ type request struct {
 }
 
 // queue holds the requests of one session that have arrived and are not answered yet. It is
-// bounded in bytes and in number. It never waits for room, so that whoever puts can go on
-// reading and answers pings. One goroutine puts, one takes.
+// bounded in bytes and in number, and has memory for no more than have waited at once. It never
+// waits for room, so that whoever puts can go on reading and answers pings. One goroutine puts, one takes.
 type queue struct {
-	requests chan request
-	limit    int64        // bytes
-	held     atomic.Int64 // bytes of what waits and of what is being answered
+	some   chan struct{} // has one when there may be a request
+	limit  int64         // bytes
+	length int           // requests
+	held   atomic.Int64  // bytes of what waits and of what is being answered
+
+	mu      sync.Mutex
+	waiting []request
 }
 
 func newQueue(limit int64, length int) *queue {
-	return &queue{requests: make(chan request, length), limit: limit}
+	return &queue{some: make(chan struct{}, 1), limit: limit, length: length}
 }
 
 // put adds a request, without its data when that would be over the limit. It reports false when
@@ -38,16 +43,36 @@ func (q *queue) put(r request) bool {
 	if q.held.Load()+int64(len(r.data)) > q.limit {
 		r.data, r.dropped = nil, true
 	}
-	q.held.Add(int64(len(r.data)))
-	select {
-	case q.requests <- r:
-		return true
-	default:
-		return false
+	q.mu.Lock()
+	full := len(q.waiting) >= q.length
+	if !full {
+		q.held.Add(int64(len(r.data)))
+		q.waiting = append(q.waiting, r)
 	}
+	q.mu.Unlock()
+	select {
+	case q.some <- struct{}{}:
+	default:
+	}
+	return !full
 }
 
-// release is called for a request that was taken from requests, once it is answered.
+// take returns the first of the requests that wait, if there is one.
+func (q *queue) take() (first request, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		return first, false
+	}
+	first = q.waiting[0]
+	q.waiting[0] = request{}
+	if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
+		q.waiting = nil
+	}
+	return first, true
+}
+
+// release is called for a request that was taken, once it is answered.
 func (q *queue) release(r request) {
 	q.held.Add(-int64(len(r.data)))
 	if r.upload != nil {
@@ -57,12 +82,7 @@ func (q *queue) release(r request) {
 
 // drain releases what waits, when nobody takes any more of it.
 func (q *queue) drain() {
-	for {
-		select {
-		case r := <-q.requests:
-			q.release(r)
-		default:
-			return
-		}
+	for r, ok := q.take(); ok; r, ok = q.take() {
+		q.release(r)
 	}
 }

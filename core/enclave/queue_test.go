@@ -21,7 +21,7 @@ func TestQueueHoldsNoMoreThanItsLimit(t *testing.T) {
 		t.Fatalf("%d bytes are held", held)
 	}
 	for i := range count {
-		r := <-q.requests
+		r, _ := q.take()
 		if r.dropped != (i >= fit) || r.dropped != (r.data == nil) {
 			t.Fatalf("of request %d %d bytes are left, dropped: %v", i, len(r.data), r.dropped)
 		}
@@ -30,8 +30,49 @@ func TestQueueHoldsNoMoreThanItsLimit(t *testing.T) {
 	if held := q.held.Load(); held != 0 {
 		t.Fatalf("%d bytes are held when all is answered", held)
 	}
-	if !q.put(request{data: make([]byte, size)}) || (<-q.requests).dropped {
+	if !q.put(request{data: make([]byte, size)}) || first(q).dropped {
 		t.Fatal("a request is dropped though there is room again")
+	}
+}
+
+// first takes a request that is there.
+func first(q *queue) request {
+	r, ok := q.take()
+	if !ok {
+		panic("no request waits")
+	}
+	return r
+}
+
+func TestQueueGivesInTheOrderInWhichItWasGiven(t *testing.T) {
+	t.Parallel()
+	q := newQueue(1<<20, 1<<10)
+	taken := make(chan byte)
+	go func() {
+		defer close(taken)
+		for range 1000 {
+			r, ok := q.take()
+			for ; !ok; r, ok = q.take() {
+				<-q.some
+			}
+			taken <- r.data[0]
+			q.release(r)
+		}
+	}()
+	go func() {
+		for i := range 1000 {
+			q.put(request{data: []byte{byte(i)}})
+		}
+	}()
+	next := byte(0)
+	for number := range taken {
+		if number != next {
+			t.Fatalf("request %d comes where %d should", number, next)
+		}
+		next++
+	}
+	if _, ok := q.take(); ok {
+		t.Error("a request is there twice")
 	}
 }
 
@@ -46,7 +87,7 @@ func TestQueueTakesNoMoreRequestsThanItsLength(t *testing.T) {
 	if q.put(request{}) {
 		t.Fatal("one request more than the length is taken")
 	}
-	q.release(<-q.requests)
+	q.release(first(q))
 	if !q.put(request{}) {
 		t.Fatal("a request is refused though there is room again")
 	}
@@ -68,7 +109,7 @@ func TestAnUploadThatNobodyTakesIsGivenUp(t *testing.T) {
 		files = append(files, u.file)
 		q.put(request{upload: u})
 	}
-	q.release(<-q.requests)
+	q.release(first(q))
 	q.drain()
 	for _, file := range files {
 		if _, err := file.Stat(); !errors.Is(err, os.ErrClosed) {

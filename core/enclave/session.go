@@ -196,7 +196,14 @@ func (s *session) runFunction(ctx context.Context) {
 
 // next waits for a message. Who takes one releases it in the queue.
 func (s *session) next(ctx context.Context) (request, bool) {
-	return await(ctx, s, s.queue.requests, time.Now())
+	for {
+		if next, ok := s.queue.take(); ok {
+			return next, true
+		}
+		if _, ok := await(ctx, s, s.queue.some, time.Now()); !ok {
+			return request{}, false
+		}
+	}
 }
 
 // end tells the client why the session is over, and closes it.
