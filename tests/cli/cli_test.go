@@ -161,7 +161,7 @@ func TestExitStatusTellsRefusalFromUsage(t *testing.T) {
 		says   string
 	}{
 		"wrong PCR":       {enclave.at("run", "local/echo", "x", "--pcr", wrong), 1, "policy.pcr_mismatch"},
-		"function fails":  {enclave.at("run", "local/pythagorean", "x", "--any-enclave"), 1, "local/pythagorean failed"},
+		"function fails":  {enclave.at("run", "local/pythagorean", "x", "--any-enclave"), 1, "local/pythagorean failed: DecodeError: the data is no serialized call: it is not a map; a function made with serdio takes --args (function.error)"},
 		"args and input":  {enclave.at("run", "local/echo", "x", "--args", "[]", "--any-enclave"), 2, "not both"},
 		"args no JSON":    {enclave.at("run", "local/echo", "--args", "[x]", "--any-enclave"), 2, "argument.json"},
 		"args no array":   {enclave.at("run", "local/echo", "--args", "3", "--any-enclave"), 2, "[3, 4]"},

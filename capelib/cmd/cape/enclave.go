@@ -27,6 +27,7 @@ type enclaveFlags struct {
 
 	requireSandbox bool
 	service        serviceOptions
+	limits         limitFlags
 }
 
 func newEnclaveCommand() *cobra.Command {
@@ -48,10 +49,16 @@ signed. The first of its own is in a file that the ready line names.
 
 When it is ready it prints one line of JSON on standard output: "url", "attestation_root" and,
 with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "functions" and
-"pcrs"; with --auth also "token", the path of a file with one. Logs go to standard error. SIGINT and SIGTERM end it.`,
+"pcrs"; with --auth also "token", the path of a file with one. Logs go to standard error.
+
+The limits are for each connection, and hold as far as the kernel grants them. A SIZE is a number
+of bytes, or one with KiB, MiB or GiB; a TIME has its unit, such as 90s.
+
+Exit status: 0 it was ended by SIGINT or SIGTERM; 2 it cannot start.`,
 		Example: `  cape enclave ./echo
   cape enclave --tls --python venv/bin/python ./echo ./pythagorean
-  cape enclave --data ./data --auth --user ada --listen 127.0.0.1:8765`,
+  cape enclave --data ./data --auth --user ada --listen 127.0.0.1:8765
+  cape enclave --max-input 16MiB --memory 512MiB --cpu-time 10s --call-time 1m --workers 4 ./echo`,
 		Args: func(command *cobra.Command, args []string) error {
 			if err := flags.service.check(command); err != nil {
 				return err
@@ -71,6 +78,7 @@ with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "fun
 	f.StringVar(&flags.python, "python", "python3", "`INTERPRETER` that runs the functions: a path, or a name in PATH")
 	f.BoolVar(&flags.requireSandbox, "require-sandbox", false, "refuse to start where the kernel does not grant all that shuts functions in")
 	flags.service.register(command)
+	flags.limits.register(command)
 	f.StringArrayVar(&flags.faults, "fault", nil, "misbehave as `NAME` says, to test clients: "+faultNames())
 	return command
 }
@@ -91,6 +99,9 @@ func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
 	options := enclave.Options{
 		Listen: flags.listen, TLS: flags.tls, RequireSandbox: flags.requireSandbox,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
+	if err := flags.limits.apply(&options); err != nil {
+		return err
 	}
 	if host, _, err := net.SplitHostPort(flags.listen); err == nil && !isLoopback(host) {
 		options.Log.Warn("anyone who reaches this address can run the functions", "listen", flags.listen)

@@ -74,7 +74,7 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 	defer conn.Close()
 	output, err := flags.environment.invoke(ctx, conn, input)
 	if err != nil {
-		return flags.named(args[0], err)
+		return named(args[0], flags.arguments == "", err)
 	}
 	if flags.arguments != "" {
 		if output, err = capelib.SerdioDecode(output); err != nil {
@@ -85,14 +85,18 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 	return flags.environment.printOutput(output, conn.Report())
 }
 
-// named tells which function an error of a function is from, and what may be behind it.
-func (flags *runFlags) named(function string, err error) error {
+// named tells which function an error of a function is from, and what may be behind it. raw says
+// that it was given bytes as they are.
+func named(function string, raw bool, err error) error {
 	failure := capelib.AsError(err)
-	if failure.Code != capelib.CodeFunction {
+	if failure.Reason != "function.error" {
 		return failure
 	}
 	hint := ""
-	if flags.arguments == "" {
+	switch {
+	case strings.Contains(failure.Message, "ModuleNotFoundError"):
+		hint = "; put the module beside app.py, or have the enclave use an interpreter that has it"
+	case raw && (strings.Contains(failure.Message, "DecodeError") || strings.Contains(failure.Message, "npack")): // serdio's, and the original's
 		hint = "; a function made with serdio takes --args"
 	}
 	return capelib.NewError(failure.Reason, function+" failed: "+failure.Message+hint)

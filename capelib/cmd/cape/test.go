@@ -47,7 +47,7 @@ ciphertexts are held in memory.
 			defer stop()
 			output, report, err := capelib.Test(ctx, options, args[0], input)
 			if err != nil {
-				return err
+				return named(args[0], false, err)
 			}
 			return e.printOutput(output, report)
 		},

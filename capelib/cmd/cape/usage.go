@@ -105,6 +105,8 @@ func wanted(flag *pflag.Flag) string {
 		return "give a time with its unit, such as 90s or 720h"
 	case "int", "int64":
 		return "give a whole number"
+	case "size":
+		return "give a number of bytes, or one with KiB, MiB or GiB, such as 64MiB"
 	case "bool":
 		return "give true or false, or nothing"
 	}
