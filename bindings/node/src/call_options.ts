@@ -16,15 +16,15 @@ export function isTimeout(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
 }
 
-/** The options of a call, checked; timeout is 0 where there is none. */
-export function callOptions(options: CallOptions = {}): { signal: AbortSignal | undefined; timeout: number } {
+/** The options of a call, checked; timeout is 0 where there is none. others are names that the caller knows besides. */
+export function callOptions(options: CallOptions = {}, others: readonly string[] = []): { signal: AbortSignal | undefined; timeout: number } {
   if (typeof options !== "object" || options === null) {
     throw argumentError("argument.options", "the options of the call are not an object: pass signal, timeout, or none");
   }
   const { signal, timeout = 0, ...rest } = options;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
-    throw argumentError("argument.options", `a call has no option ${JSON.stringify(unknown)}: use signal, timeout`);
+    throw argumentError("argument.options", `a call has no option ${JSON.stringify(unknown)}: use ${[...others, "signal", "timeout"].join(", ")}`);
   }
   // Not instanceof: test environments bring AbortSignals of their own.
   if (signal !== undefined && !(typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function")) {

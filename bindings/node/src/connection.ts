@@ -4,6 +4,15 @@ import { withJSON } from "./native_options.js";
 import { Operation } from "./operation.js";
 import type { Report } from "./report.js";
 
+/** Closes what nobody can close any more. Operations keep their connection, so that none is under way. */
+const forgotten = new FinalizationRegistry<Place>((place) => {
+  close(place);
+  process.emitWarning("a connection was collected as garbage before it was closed: call close, or declare the client with using", {
+    type: "CapeWarning",
+    code: "CAPE_NOT_CLOSED",
+  });
+});
+
 /** An attested connection to one function. */
 export class Connection {
   #place: Place | undefined;
@@ -13,6 +22,7 @@ export class Connection {
   private constructor(place: Place, report: Report) {
     this.#place = place;
     this.report = report;
+    forgotten.register(this, place, this);
   }
 
   /**
@@ -23,7 +33,7 @@ export class Connection {
     signal.throwIfAborted();
     const place = reserve();
     try {
-      const operation = withJSON(options, (json) => new Operation("cape_connect_start", [json, json.length], place));
+      const operation = withJSON(options, (json) => new Operation("cape_connect_start", [json, json.length], { connection: place }));
       signal.addEventListener("abort", () => operation.abandon(signal.reason));
       const report = JSON.parse((await operation.outcome).toString()) as Report;
       return new Connection(place, report);
@@ -44,12 +54,13 @@ export class Connection {
     if (signal?.aborted) {
       throw neverSent(signal);
     }
-    return new Operation("cape_invoke_start", [this.#place[0], input, input.length, timeout], null, signal).outcome;
+    return new Operation("cape_invoke_start", [this.#place[0], input, input.length, timeout], { signal, owner: this }).outcome;
   }
 
   /** Closes the connection, which ends its operations. Does nothing the second time. */
   close(): void {
     if (this.#place !== undefined) {
+      forgotten.unregister(this);
       close(this.#place);
       this.#place = undefined;
     }

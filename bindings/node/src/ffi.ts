@@ -163,15 +163,21 @@ export function callOnPool(name: Name, ...parameters: unknown[]): Promise<void> 
   });
 }
 
-/** What a call wrote to a cape_buf as JSON, or undefined for nothing. The library has it back afterwards. */
-export function takeJSON(output: BigUint64Array): unknown {
+/** What a call wrote to a cape_buf, copied. The library has it back afterwards. */
+export function takeBytes(output: BigUint64Array): Buffer {
   const [data, length] = output;
   if (!data || !length) {
-    return undefined;
+    return Buffer.alloc(0);
   }
   try {
-    return JSON.parse(Buffer.from(koffi.decode(data, "uint8_t", Number(length)) as Uint8Array).toString());
+    return Buffer.from(koffi.decode(data, "uint8_t", Number(length)) as Uint8Array);
   } finally {
     functions().cape_buf_free(output);
   }
+}
+
+/** What a call wrote to a cape_buf as JSON, or undefined for nothing. */
+export function takeJSON(output: BigUint64Array): unknown {
+  const bytes = takeBytes(output);
+  return bytes.length === 0 ? undefined : JSON.parse(bytes.toString());
 }

@@ -1,18 +1,39 @@
 import { argumentError } from "./failure.js";
+import type { Report } from "./report.js";
+
+/** A function that was deployed, which `connect` and `run` take for a function that must have this checksum. */
+export interface Deployed {
+  /** An id of 22 characters. */
+  readonly id: string;
+  /** What it was called; callers may name it `user/name`. */
+  readonly name: string;
+  /** SHA-256 of the function's zip, in hex, computed here: what a policy pins. */
+  readonly checksum: string;
+  /** How the document of the enclave that took it was judged. */
+  readonly report: Report;
+}
 
 /** What a {@link FunctionRef} may carry beside the name. */
 export interface FunctionRefOptions {
   /** 64 hex digits, SHA-256 of the function's zip: any other function is refused. */
-  checksum?: string;
+  checksum?: string | undefined;
   /** A token of this function, used in place of the client's token. */
-  token?: string;
+  token?: string | undefined;
 }
+
+/**
+ * What names a function: an id of 22 characters or `user/name`, a {@link FunctionRef}, or an object
+ * with such an id, of which a checksum and a token count too: what {@link Cape.deploy} gives, say.
+ */
+export type FunctionName = string | FunctionRef | ({ readonly id: string } & FunctionRefOptions);
 
 /** Names a function, and says which code it must be. */
 export class FunctionRef {
   /** An id of 22 characters, or `user/name`. */
   readonly id: string;
+  /** SHA-256 of the function's zip, in hex, which any other function is refused for. */
   readonly checksum: string | undefined;
+  /** A token of this function. */
   readonly token: string | undefined;
 
   /** Throws an ArgumentError for what cannot be used. */
@@ -40,7 +61,15 @@ export class FunctionRef {
   }
 
   /** A reference from what the caller passed. */
-  static from(function_: string | FunctionRef): FunctionRef {
-    return function_ instanceof FunctionRef ? function_ : new FunctionRef(function_);
+  static from(function_: FunctionName): FunctionRef {
+    if (function_ instanceof FunctionRef) {
+      return function_;
+    }
+    if (typeof function_ !== "object" || function_ === null) {
+      return new FunctionRef(function_);
+    }
+    // Two more names, so that what deploy gives is a reference to what was deployed.
+    const { id, name: _name, report: _report, ...options } = function_ as Deployed;
+    return new FunctionRef(id, options);
   }
 }

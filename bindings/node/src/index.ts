@@ -3,12 +3,24 @@
  * Start with {@link Cape}; {@link LocalEnclave} runs an enclave on this machine.
  */
 export type { CallOptions } from "./call_options.js";
-export { Cape, type CapeOptions } from "./cape.js";
+export { Cape, type InvokeArguments, type RunArguments } from "./cape.js";
+export type { CapeOptions } from "./cape_options.js";
 export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 export * from "./errors.js";
-export { FunctionRef, type FunctionRefOptions } from "./function_ref.js";
+export { type Deployed, type FunctionName, FunctionRef, type FunctionRefOptions } from "./function_ref.js";
 export { counters, type Counters, type LogRecord, logRecords } from "./observe.js";
+export type { Output, OutputReaders, ResultOf, Results } from "./output.js";
+export type { Data } from "./payload.js";
 export { ACCEPT_ANY_ENCLAVE, type Policy, type PolicyRules, type ReleaseRules } from "./policy.js";
 export type { Report, ReportStep } from "./report.js";
+export {
+  type DeployedFunction,
+  type DeployOptions,
+  type EncryptOptions,
+  type ListOptions,
+  ServiceClient,
+  type TokenOptions,
+  type TokenRecord,
+} from "./service_client.js";
 export { verify, type VerifyOptions } from "./verify.js";
 export * as serdio from "./serdio/index.js";

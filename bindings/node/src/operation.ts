@@ -9,24 +9,33 @@ import type { Report } from "./report.js";
 const scratch = Buffer.allocUnsafeSlow(64 << 10);
 const length = wideNumbers(1);
 
-/** A connect or an invoke that goes on by itself. */
+/** The functions of the library that start an operation. */
+export type Starter = "cape_connect_start" | "cape_invoke_start" | "cape_request_start";
+
+/** What an operation has beside its parameters. */
+export interface OperationOptions {
+  /** Receives the handle, of a connect. */
+  connection?: Place;
+  /** Cancels the operation, once it is aborted. */
+  signal?: AbortSignal | undefined;
+  /** Is not collected before the operation has ended. */
+  owner?: object;
+}
+
+/** A connect, an invoke or a request that goes on by itself. */
 export class Operation {
   readonly #place: Place;
-  readonly #connection: Place | null;
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: OperationOptions;
   readonly #ignoreSignal: (() => void) | undefined;
   #reject!: (error: unknown) => void;
   #isOpen = true;
-  /** The result of an invoke, or the report of a connect as JSON. It is memory of its own. */
+  /** The result of an invoke or a request, or the report of a connect as JSON. It is memory of its own. */
   readonly outcome: Promise<Buffer>;
 
-  /**
-   * Calls a function that starts an operation, with what comes before the queue. Of a connect,
-   * connection receives the handle. Once signal is aborted, the operation is cancelled.
-   */
-  constructor(name: "cape_connect_start" | "cape_invoke_start", parameters: unknown[], connection: Place | null, signal?: AbortSignal) {
-    this.#connection = connection;
-    this.#signal = signal;
+  /** Calls a function that starts an operation, with what comes before the queue. */
+  constructor(name: Starter, parameters: unknown[], options: OperationOptions = {}) {
+    this.#options = options;
+    const { signal } = options;
     const queue = completionQueue();
     this.#place = reserve();
     try {
@@ -81,13 +90,13 @@ export class Operation {
     const bytes = memory === scratch ? copied(Number(length[0])) : memory;
     if (result !== 0) {
       const report = bytes.length === 0 ? undefined : (JSON.parse(bytes.toString()) as Report);
-      throw failure(result, { report, cause: result === Code.CANCELLED ? this.#signal?.reason : undefined });
+      throw failure(result, { report, cause: result === Code.CANCELLED ? this.#options.signal?.reason : undefined });
     }
     return bytes;
   }
 
   #result(memory: Buffer): number {
-    return status("cape_op_result", this.#place[0], this.#connection, memory, memory.length, length);
+    return status("cape_op_result", this.#place[0], this.#options.connection ?? null, memory, memory.length, length);
   }
 }
 

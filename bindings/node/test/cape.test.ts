@@ -179,7 +179,7 @@ describe("Cape", { timeout: 120_000 }, () => {
 
   test("refuses an input that is not bytes", async () => {
     using cape = await connected("local/echo");
-    for (const input of ["text", 5, null, undefined, [1, 2], { data: 1 }, new ArrayBuffer(1), new Float64Array(1)]) {
+    for (const input of ["text", 5, null, undefined, [1, 2], { data: undefined }, { data: 1, more: 2 }, new ArrayBuffer(1), new Float64Array(1)]) {
       await assert.rejects(cape.invoke(input as never), fault(ArgumentError, "argument.input"));
     }
   });

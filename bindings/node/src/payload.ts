@@ -1,0 +1,46 @@
+import { types } from "node:util";
+
+import { argumentError } from "./failure.js";
+import { describe, isBytes } from "./serdio/profile.js";
+
+/**
+ * What the original SDK took as `data`: bytes as they are, text as UTF-8, and anything else as
+ * JSON. A Uint8Array or another view is the bytes of its part of the memory.
+ */
+export type Data = string | number | ArrayBuffer | ArrayBufferView | readonly unknown[] | { readonly [name: string]: unknown };
+
+/** The bytes that data stands for. They may share its memory. */
+export function bytesOf(data: unknown): Uint8Array {
+  if (isBytes(data)) {
+    return data;
+  }
+  if (ArrayBuffer.isView(data)) {
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  if (types.isAnyArrayBuffer(data)) {
+    return new Uint8Array(data);
+  }
+  if (typeof data === "string") {
+    return Buffer.from(wellFormed(data));
+  }
+  return Buffer.from(wellFormed(json(data)));
+}
+
+function json(data: unknown): string {
+  if (typeof data === "number" ? Number.isFinite(data) : typeof data === "object" && data !== null) {
+    try {
+      return JSON.stringify(data);
+    } catch (cause) {
+      throw argumentError("argument.input", "the input cannot be written as JSON: pass text or bytes", cause);
+    }
+  }
+  throw argumentError("argument.input", `the input is ${describe(data)}: pass text, a finite number, bytes, an array or an object`);
+}
+
+/** A lone half of a surrogate pair would be sent as another character. */
+function wellFormed(text: string): string {
+  if (!text.isWellFormed()) {
+    throw argumentError("argument.input", "the input is text with half a surrogate pair, which UTF-8 cannot express");
+  }
+  return text;
+}
