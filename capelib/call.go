@@ -7,6 +7,7 @@ import (
 
 	"github.com/libcape/libcape/core/hpke"
 	"github.com/libcape/libcape/core/transport"
+	"github.com/libcape/libcape/core/wire"
 )
 
 // The states of a call, which only rise.
@@ -36,6 +37,8 @@ type Call struct {
 
 	output []byte // these two are written before done is closed, and not after
 	err    *Error
+
+	signed atomic.Pointer[wire.Result] // without the output, where results are verified
 
 	input []byte // digest of the input, where results are verified; written before it is sealed
 

@@ -79,11 +79,11 @@ func (o Options) dial(ctx context.Context, t *target) (*session, *Report, error)
 		again = "the next call connects again"
 	}
 	opened := &session{
-		socket: socket, publicKey: document.PublicKey, host: t.endpoint.Host, timeout: t.timeout,
+		socket: socket, document: document, publicKey: document.PublicKey, host: t.endpoint.Host, timeout: t.timeout,
 		pingEvery: pingEvery, secret: o.Token, again: again,
 	}
 	if o.SignedResults {
-		if opened.results, err = newResultVerifier(document, report); err != nil {
+		if opened.results, err = newResultVerifier(document.Document, report); err != nil {
 			_ = socket.Close()
 			return nil, report, err
 		}
@@ -92,7 +92,7 @@ func (o Options) dial(ctx context.Context, t *target) (*session, *Report, error)
 }
 
 // dialAttested gives a connection to an enclave that was verified, and its document.
-func (o Options) dialAttested(ctx context.Context, t *target) (*transport.Conn, *attest.Document, *Report, error) {
+func (o Options) dialAttested(ctx context.Context, t *target) (*transport.Conn, *attested, *Report, error) {
 	socket, err := transport.Dial(ctx, transport.DialOptions{
 		URL: t.endpoint, Subprotocols: t.subprotocols, TLSRoots: t.authorities,
 		AllowPlaintext: o.InsecureWS, Proxy: t.proxy, ReadLimit: maxAttestation,
@@ -109,7 +109,7 @@ func (o Options) dialAttested(ctx context.Context, t *target) (*transport.Conn, 
 }
 
 // attest asks for an attestation document and verifies it. report is nil when none came.
-func (o Options) attest(ctx context.Context, t *target, socket *transport.Conn) (*attest.Document, *Report, error) {
+func (o Options) attest(ctx context.Context, t *target, socket *transport.Conn) (*attested, *Report, error) {
 	// Reading and writing know deadlines, not contexts.
 	stop := transport.SpawnWhenDone(ctx, func() { _ = socket.Close() }, nil)
 	defer stop()
@@ -136,7 +136,7 @@ func (o Options) attest(ctx context.Context, t *target, socket *transport.Conn) 
 	if !stop() {
 		return nil, nil, connectWaitError(ctx, t.endpoint.Host)
 	}
-	return document, report, nil
+	return &attested{document, raw}, report, nil
 }
 
 // exchange sends the first message and returns the document that answers it.

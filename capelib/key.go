@@ -29,7 +29,7 @@ func Key(ctx context.Context, o Options) ([]byte, *Report, error) {
 		return nil, nil, err
 	}
 	socket.CloseWith(1000, "")
-	key, err := attestedKey(document)
+	key, err := attestedKey(document.Document)
 	if err != nil {
 		return nil, nil, o.routeError(t, err, report)
 	}

@@ -79,6 +79,7 @@ func (s *session) readLoop() {
 				s.fail(forged)
 				return
 			}
+			r.signed.Store(&wire.Result{Checksums: result.Checksums, SignedChecksums: result.SignedChecksums})
 		}
 		if failure != nil {
 			failure.Message = withoutSecret(failure.Message, s.secret)

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/libcape/libcape/core/attest"
 	"github.com/libcape/libcape/core/transport"
 	"github.com/libcape/libcape/core/wire"
 )
 
 // dialRoute opens a route other than that of a function's run, on which the enclave has attested.
 // The error is in its final words.
-func (o Options) dialRoute(ctx context.Context, t *target) (*transport.Conn, *attest.Document, *Report, error) {
+func (o Options) dialRoute(ctx context.Context, t *target) (*transport.Conn, *attested, *Report, error) {
 	socket, document, report, err := o.dialAttested(ctx, t)
 	if err != nil {
 		failure := o.routeError(t, err, report)

@@ -28,6 +28,7 @@ const (
 // which they were queued, another reads replies, which come in that order too.
 type session struct {
 	socket    *transport.Conn
+	document  *attested
 	publicKey []byte
 	host      string
 	timeout   time.Duration // for writing one request

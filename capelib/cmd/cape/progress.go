@@ -54,15 +54,19 @@ const (
 )
 
 // invoke calls the function, and draws how much of a large input has been sent.
-func (e *environment) invoke(ctx context.Context, conn *capelib.Conn, input []byte) ([]byte, error) {
-	if len(input) < largeInput || !isTerminal(os.Stderr) {
-		return conn.Invoke(ctx, input)
-	}
+func (e *environment) invoke(ctx context.Context, conn *capelib.Conn, input []byte) ([]byte, capelib.Evidence, error) {
 	call, err := conn.Start(input, capelib.CallOptions{})
 	if err != nil {
-		return nil, err
+		return nil, capelib.Evidence{}, err
 	}
-	draw, ticker := e.progress("sending"), time.NewTicker(redrawn)
+	var draw func(sent, all int64)
+	if len(input) >= largeInput {
+		draw = e.progress("sending")
+	}
+	if draw == nil {
+		draw = func(int64, int64) {}
+	}
+	ticker := time.NewTicker(redrawn)
 	defer ticker.Stop()
 	for {
 		select {
@@ -71,11 +75,13 @@ func (e *environment) invoke(ctx context.Context, conn *capelib.Conn, input []by
 			draw(p.Sent, p.ToSend)
 		case <-ctx.Done():
 			call.Cancel()
-			return call.Result()
+			output, err := call.Result()
+			return output, call.Evidence(), err
 		case <-call.Done():
 			p := call.Progress()
 			draw(p.Sent, p.ToSend)
-			return call.Result()
+			output, err := call.Result()
+			return output, call.Evidence(), err
 		}
 	}
 }

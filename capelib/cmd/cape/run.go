@@ -32,6 +32,9 @@ FUNCTION is an id or user/name. The input is INPUT, or the content of a file wit
 either is standard input. A function made with serdio takes values, not bytes: give them with --args, and the result is
 printed as JSON. Say which enclave you accept with --pcr, --function-checksum or --policy.
 
+With -o json the attestation document is told beside the output, and with --signed-results the
+checksums of input, function and output with their signature.
+
 ` + exitStatus,
 		Example: `  cape run local/echo hello --url ws://127.0.0.1:8765 \
       --attestation-root root.pem --pcr 0:$PCR0
@@ -72,7 +75,7 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer conn.Close()
-	output, err := flags.environment.invoke(ctx, conn, input)
+	output, evidence, err := flags.environment.invoke(ctx, conn, input)
 	if err != nil {
 		return named(args[0], flags.arguments == "", err)
 	}
@@ -82,7 +85,7 @@ func (flags *runFlags) run(ctx context.Context, args []string) error {
 		}
 		output = append(output, '\n')
 	}
-	return flags.environment.printOutput(output, conn.Report())
+	return flags.environment.printOutput(output, conn.Report(), evidence)
 }
 
 // named tells which function an error of a function is from, and what may be behind it. raw says

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"encoding/base64"
-	"io"
-	"unicode/utf8"
-
 	"github.com/spf13/cobra"
 
 	"github.com/libcape/libcape/capelib"
@@ -49,27 +45,10 @@ ciphertexts are held in memory.
 			if err != nil {
 				return named(args[0], false, err)
 			}
-			return e.printOutput(output, report)
+			return e.printOutput(output, report, capelib.Evidence{})
 		},
 	}
 	flags.register(command)
 	flags.input.register(command)
 	return command
-}
-
-// functionOutput is the result of a function in JSON. Bytes that are no text are in base64.
-type functionOutput struct {
-	Output      *string         `json:"output"`
-	Base64      string          `json:"output_base64"`
-	Attestation *capelib.Report `json:"attestation"`
-}
-
-// printOutput writes what a function gave, byte for byte and nothing else, or as JSON.
-func (e *environment) printOutput(output []byte, report *capelib.Report) error {
-	result := functionOutput{Base64: base64.StdEncoding.EncodeToString(output), Attestation: report}
-	if utf8.Valid(output) {
-		text := string(output)
-		result.Output = &text
-	}
-	return e.print(result, func(w io.Writer) { _, _ = w.Write(output) })
 }
