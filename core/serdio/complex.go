@@ -1,6 +1,7 @@
 package serdio
 
-// complex reads the payload of a complex number: two numbers, in an array or a tuple.
+// complex reads the payload of a complex number: two numbers, in an array or a tuple. Each may be
+// whatever Python makes a complex number of: a boolean or a complex number too.
 func (d *decoder) complex(l level, id *identity) (any, error) {
 	first, err := d.peek()
 	if err != nil {
@@ -36,23 +37,26 @@ func (d *decoder) numbers(l level, id *identity) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var parts [2]float64
+	var parts [2]any
 	if kindOf(first) == codeArray {
-		parts, err = d.pair()
+		parts, err = d.pair(l)
 	} else {
 		parts, err = d.pairApart(l)
 	}
 	if err != nil {
 		return nil, err
 	}
-	value := complex(parts[0], parts[1])
+	value, err := combined(parts[0], parts[1])
+	if err != nil {
+		return nil, err
+	}
 	if id != nil {
 		*id = d.ids.complex(value)
 	}
 	return value, nil
 }
 
-func (d *decoder) pair() (parts [2]float64, err error) {
+func (d *decoder) pair(l level) (parts [2]any, err error) {
 	n, err := d.arrayLen()
 	if err != nil {
 		return parts, err
@@ -62,14 +66,14 @@ func (d *decoder) pair() (parts [2]float64, err error) {
 	}
 	for i := range parts {
 		d.owed--
-		if parts[i], err = d.number(); err != nil {
+		if parts[i], err = d.number(l.within()); err != nil {
 			return parts, err
 		}
 	}
 	return parts, nil
 }
 
-func (d *decoder) pairApart(l level) (parts [2]float64, err error) {
+func (d *decoder) pairApart(l level) (parts [2]any, err error) {
 	items, err := d.elements(l, false, nil)
 	if err != nil {
 		return parts, err
@@ -77,39 +81,58 @@ func (d *decoder) pairApart(l level) (parts [2]float64, err error) {
 	if len(items) != len(parts) {
 		return parts, errComplex()
 	}
-	for i := range parts {
-		if parts[i], err = asFloat(items[i]); err != nil {
-			return parts, err
-		}
-	}
-	return parts, nil
+	return [2]any(items), nil
 }
 
-func (d *decoder) number() (float64, error) {
+// number reads what may be a number. Containers need not be read to be refused.
+func (d *decoder) number(l level) (any, error) {
 	first, err := d.peek()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if kindOf(first) != codeScalar {
-		return 0, errComplex()
+	if kind := kindOf(first); kind != codeScalar && kind != codeExt {
+		return nil, errComplex()
 	}
-	value, err := d.scalar(first, nil)
-	if err != nil {
-		return 0, err
-	}
-	return asFloat(value)
+	return d.value(l, nil)
 }
 
-func asFloat(value any) (float64, error) {
-	switch value := value.(type) {
-	case float64:
-		return value, nil
-	case int64:
-		return float64(value), nil
-	case uint64:
-		return float64(value), nil
+// combined is what complex(a, b) of Python is, where each may be a complex number itself.
+func combined(a, b any) (complex128, error) {
+	first, firstComplex, ok := asComplex(a)
+	if !ok {
+		return 0, errComplex()
 	}
-	return 0, errComplex()
+	second, secondComplex, ok := asComplex(b)
+	if !ok {
+		return 0, errComplex()
+	}
+	re, im := real(first), real(second)
+	if secondComplex {
+		re -= imag(second)
+	}
+	if firstComplex {
+		im += imag(first)
+	}
+	return complex(re, im), nil
+}
+
+func asComplex(value any) (number complex128, isComplex, ok bool) {
+	switch value := value.(type) {
+	case complex128:
+		return value, true, true
+	case float64:
+		return complex(value, 0), false, true
+	case int64:
+		return complex(float64(value), 0), false, true
+	case uint64:
+		return complex(float64(value), 0), false, true
+	case bool:
+		if value {
+			return 1, false, true
+		}
+		return 0, false, true
+	}
+	return 0, false, false
 }
 
 func errComplex() error {

@@ -52,13 +52,29 @@ func TestDecodeRefusesEveryPrefix(t *testing.T) {
 
 func TestDecodeRefusesComplexOfOtherThings(t *testing.T) {
 	t.Parallel()
-	for _, payload := range []string{"90", "9101", "93010203", "92c301", "92c001", "9201c0", "81c001", "d40190", "d5029101", "d40305"} {
+	for _, payload := range []string{"90", "9101", "93010203", "92c001", "9201c0", "81c001", "d40190", "d5029101", "d40305"} {
 		b := unhex(t, payload)
 		_, err := serdio.Decode(argument(t, append([]byte{0xc7, byte(len(b)), 1}, b...)))
 		wantReason(t, err, "serdio.type")
 	}
 	_, err := serdio.Decode(argument(t, unhex(t, "c70501c702029201")))
 	wantReason(t, err, "serdio.truncated")
+}
+
+func TestDecodeMakesComplexOfWhatPythonDoes(t *testing.T) {
+	t.Parallel()
+	const one, negativeZero = "c71601c7130292cb3ff0000000000000cb4000000000000000", "cb8000000000000000" // 1+2j
+	tests := map[string]complex128{
+		"92c305": 1 + 5i, "92c2c3": 1i, "92" + one + "05": 1 + 7i, "9205" + one: 3 + 1i, "92" + one + one: -1 + 3i,
+		"92" + negativeZero + negativeZero: complex(math.Copysign(0, -1), math.Copysign(0, -1)),
+	}
+	for payload, want := range tests {
+		b := unhex(t, payload)
+		call, err := serdio.Decode(argument(t, ext32(1, b)))
+		if err != nil || canonical(call.Value()) != canonical(want) {
+			t.Errorf("%s is %v, %v, want %v", payload, call.Value(), err, want)
+		}
+	}
 }
 
 func TestDecodeKeepsNaNsApart(t *testing.T) {

@@ -359,9 +359,9 @@ def _guarded(make: Callable[[Any], Any], value: Any, reason: str) -> Any:
 def _complex(value: Any) -> complex:
     """What ``complex(a, b)`` is, of two numbers of which each may be a complex one itself."""
     if isinstance(value, (tuple, list)) and len(value) == 2:
-        re, im = value
-        if type(re) in _NUMBERS and type(im) in _NUMBERS:
-            if type(re) is not complex and type(im) is not complex:
-                return complex(re, im)
-            return complex(re.real - im.imag, re.imag + im.real)
+        a, b = value
+        if type(a) in _NUMBERS and type(b) in _NUMBERS:
+            re = a.real - b.imag if type(b) is complex else a.real
+            im = b.real + a.imag if type(a) is complex else b.real
+            return complex(re, im)
     raise DecodeError("a complex number is not two numbers", "serdio.type")

@@ -134,6 +134,19 @@ def test_the_exception_is_the_builtin_ones_that_the_first_serdio_documented() ->
     assert issubclass(serdio.DecodeError, TypeError)
 
 
+@pytest.mark.parametrize(
+    "payload, value",
+    [
+        (b"\x92\xc3\x05", 1 + 5j),
+        (b"\x92" + serdio.serialize(1 + 2j)[-25:] + b"\x05", 1 + 7j),
+        (b"\x92\x05" + serdio.serialize(1 + 2j)[-25:], 3 + 1j),
+    ],
+)
+def test_a_complex_number_of_what_the_first_serdio_took(payload: bytes, value: complex) -> None:
+    data = ENVELOPE + b"\x91\xc7" + bytes([len(payload)]) + b"\x01" + payload
+    assert serdio.deserialize(data) == value
+
+
 @pytest.mark.parametrize("error", [KeyError("k"), ValueError("v"), OverflowError("o")])
 def test_what_a_decoder_hook_raises_is_the_cause_of_that_exception(error: Exception) -> None:
     def hook(value: Any) -> Any:
