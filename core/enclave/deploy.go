@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"syscall"
 
 	"github.com/libcape/libcape/core/capekey"
 	"github.com/libcape/libcape/core/hpke"
@@ -125,6 +126,10 @@ func (e *Enclave) toldOf(err error) string {
 	var sealed *capekey.Error
 	if errors.As(err, &message) || errors.As(err, &sealed) || errors.Is(err, hpke.ErrOpen) {
 		return err.Error()
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		e.options.Log.Error("there is no room for what arrives", "error", err)
+		return NoRoom().Text
 	}
 	return e.refusal(err).Text
 }

@@ -69,6 +69,11 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Text }
 
+// NoRoom is what a caller is told when the enclave's disk is full.
+func NoRoom() *Refusal {
+	return &Refusal{http.StatusInsufficientStorage, "the enclave has no room left on its disk: delete what you do not need, or ask whoever runs it"}
+}
+
 // localService is the service of an enclave without one: any token is good, the functions are
 // those of the options, and there is one Cape key.
 type localService struct {

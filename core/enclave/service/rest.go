@@ -183,7 +183,7 @@ func (s *Service) deleteFunction(by enclave.Caller, id string) (answer, error) {
 		return answer{}, refused(http.StatusNotFound, "no such function here, or it is not yours: 'cape list' shows yours")
 	}
 	if err != nil {
-		return answer{}, err
+		return answer{}, s.failed(err)
 	}
 	s.options.Log.Info("function deleted", "id", id, "user", by.User)
 	return answer{http.StatusOK, struct{}{}}, nil
@@ -228,7 +228,7 @@ func (s *Service) deleteToken(by enclave.Caller, id string) (answer, error) {
 		return answer{}, refused(http.StatusNotFound, "no such token, or it is not yours: 'cape token list' shows yours")
 	}
 	if err != nil {
-		return answer{}, err
+		return answer{}, s.failed(err)
 	}
 	s.options.Log.Info("token revoked", "id", id, "user", by.User)
 	return answer{http.StatusOK, struct{}{}}, nil

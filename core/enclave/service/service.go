@@ -101,6 +101,15 @@ func refused(status int, format string, args ...any) error {
 	return &enclave.Refusal{Status: status, Text: fmt.Sprintf(format, args...)}
 }
 
+// failed is an error of the store's for the caller, who is told where there is no room.
+func (s *Service) failed(err error) error {
+	if errors.Is(err, store.ErrFull) {
+		s.options.Log.Error("the store has no room left", "error", err)
+		return enclave.NoRoom()
+	}
+	return err
+}
+
 // Authorise is part of [enclave.Service].
 func (s *Service) Authorise(_ context.Context, c enclave.Credential) (enclave.Caller, error) {
 	return s.identify(c.Token)
@@ -178,7 +187,7 @@ func (s *Service) Deploy(_ context.Context, by enclave.Caller, d enclave.Deploym
 		Checksum: slices.Clone(d.Checksum[:]), Created: s.options.Now().UTC(),
 	}
 	if err := s.store.AddFunction(f, d.Code); err != nil {
-		return "", err
+		return "", s.failed(err)
 	}
 	s.options.Log.Info("function deployed", "id", f.ID, "name", f.Name, "user", f.Owner, "public", f.Public)
 	return f.ID, nil

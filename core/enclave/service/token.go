@@ -249,7 +249,7 @@ func (s *Service) CreateToken(user string, r wire.TokenRequest) (string, error) 
 		return "", err
 	}
 	if err := s.store.AddToken(t); err != nil {
-		return "", err
+		return "", s.failed(err)
 	}
 	s.options.Log.Info("token made", "id", t.ID, "user", user, "function", t.Function)
 	return token, nil

@@ -5,6 +5,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,10 @@ func TestMain(m *testing.M) {
 		fmt.Println("fail", work(path))
 		os.Exit(1)
 	}
+	if path := os.Getenv(fullFolder); path != "" {
+		fmt.Println(fill(path))
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
@@ -45,7 +50,9 @@ func work(path string) error {
 			name := fmt.Sprint("ada/", rand.IntN(3))
 			fmt.Println("deploy", id, name)
 			run = func() error {
-				return s.AddFunction(Function{ID: id, Name: name, Owner: "ada", Created: time.Now()}, bytes.NewReader(append([]byte(id), code[:rand.IntN(len(code))]...)))
+				content := append([]byte(id), code[:rand.IntN(len(code))]...)
+				sum := sha256.Sum256(content)
+				return s.AddFunction(Function{ID: id, Name: name, Owner: "ada", Created: time.Now(), Checksum: sum[:]}, bytes.NewReader(content))
 			}
 		case draw == 1:
 			gone := functions[rand.IntN(len(functions))].ID
@@ -99,7 +106,8 @@ func (m *model) check(s *Folder) error {
 	}
 	for _, f := range functions {
 		code, err := readCode(s, f.ID)
-		if err != nil || !strings.HasPrefix(string(code), f.ID) || !m.functions[f.ID] {
+		sum := sha256.Sum256(code)
+		if err != nil || !bytes.Equal(sum[:], f.Checksum) || !strings.HasPrefix(string(code), f.ID) || !m.functions[f.ID] {
 			return fmt.Errorf("the function %s: %v", f.ID, err)
 		}
 	}
@@ -123,16 +131,16 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 	const kills = 200
 	path := filepath.Join(t.TempDir(), "data")
 	m := &model{map[string]bool{}, map[string]bool{}, map[string]string{}}
-	within, changes := 0, 0
+	within, changes := map[string]int{}, map[string]int{}
 	for range kills {
-		last := killOnce(t, path, m, &changes)
+		last := killOnce(t, path, m, changes)
 		s, err := Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = m.check(s)
 		if last != nil { // killed in the middle of it: it may have taken effect or not
-			within++
+			within[last[0]]++
 			if err != nil {
 				m.apply(last)
 				err = m.check(s)
@@ -149,13 +157,21 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if within < kills/4 {
-		t.Errorf("%d of %d kills came in the middle of a change, of %d changes: too few to prove anything", within, kills, changes)
+	all := 0
+	for _, kind := range []string{"deploy", "delete", "token", "revoke"} {
+		all += within[kind]
+		if within[kind] == 0 || changes[kind] == 0 {
+			t.Errorf("%d kills came in the middle of a %s, of which %d were acknowledged: too few to prove anything", within[kind], kind, changes[kind])
+		}
 	}
+	if all < kills/4 {
+		t.Errorf("%d of %d kills came in the middle of a change: too few to prove anything", all, kills)
+	}
+	t.Logf("of %d kills, %v came in the middle of a change; %v were acknowledged", kills, within, changes)
 }
 
 // killOnce runs a child for a moment, and returns what it was about to do when it was killed.
-func killOnce(t *testing.T, path string, m *model, changes *int) (last []string) {
+func killOnce(t *testing.T, path string, m *model, changes map[string]int) (last []string) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), crashFolder+"="+path)
@@ -187,7 +203,7 @@ func killOnce(t *testing.T, path string, m *model, changes *int) (last []string)
 			t.Fatal(text)
 		case "done":
 			m.apply(last)
-			*changes++
+			changes[last[0]]++
 			last = nil
 		default:
 			last = slices.Clone(line)

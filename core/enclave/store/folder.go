@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -70,7 +71,11 @@ type namedKey struct {
 func Open(path string) (*Folder, error) {
 	s, err := open(path)
 	if err != nil {
-		return nil, fmt.Errorf("the data folder %s cannot be used: %w", path, err)
+		remedy := ""
+		if notAllowed(err) {
+			remedy = ": let the user whom the enclave runs as read and write all that is in it"
+		}
+		return nil, fmt.Errorf("the data folder %s cannot be used: %w%s", path, err, remedy)
 	}
 	return s, nil
 }
@@ -132,6 +137,9 @@ func (s *state) apply(c change) {
 // journal where that is worth it.
 func (s *Folder) tidy() error {
 	for _, folder := range []string{s.path, filepath.Join(s.path, codeFolder)} {
+		if err := tryWriting(folder); err != nil {
+			return err
+		}
 		entries, err := os.ReadDir(folder)
 		if err != nil {
 			return err
@@ -148,11 +156,30 @@ func (s *Folder) tidy() error {
 	}
 	live := len(s.state.functions) + len(s.state.tokens) + len(s.state.keys)
 	if s.records > compactFrom && s.records > 2*live {
-		if err := s.compact(); err != nil {
+		if err := s.compact(); err != nil && !errors.Is(err, ErrFull) { // which leaves the long one
 			return err
 		}
 	}
 	return syncFolder(s.path) // the journal may be new
+}
+
+// tryWriting finds out at the start, and not when somebody deploys, that nothing may be written. A
+// full disk is no reason not to run what is there.
+func tryWriting(folder string) error {
+	file, err := os.CreateTemp(folder, temporary+"*")
+	if notAllowed(err) {
+		return err
+	}
+	if err != nil {
+		return nil
+	}
+	_ = file.Close()
+	return os.Remove(file.Name())
+}
+
+// notAllowed says that whoever runs the enclave has to give it the right.
+func notAllowed(err error) bool {
+	return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // compact writes the journal anew, with what it amounts to.

@@ -148,11 +148,11 @@ func (j *journal) add(content []byte) error {
 		if cutErr := j.file.Truncate(j.size); cutErr != nil {
 			j.broken = fmt.Errorf("the journal cannot be written: %w", errors.Join(err, cutErr))
 		}
-		return err
+		return told(err)
 	}
 	if err := j.file.Sync(); err != nil {
 		// What is on the disk is not known, and a second sync would not tell.
-		j.broken = fmt.Errorf("the journal cannot be written: %w", err)
+		j.broken = fmt.Errorf("the journal cannot be written: %w", told(err))
 		return j.broken
 	}
 	j.size += int64(len(record))
@@ -167,7 +167,7 @@ func writeFile(path string, content io.Reader) error {
 	folder := filepath.Dir(path)
 	file, err := os.CreateTemp(folder, temporary+"*")
 	if err != nil {
-		return err
+		return told(err)
 	}
 	if content != nil {
 		_, err = io.Copy(file, content)
@@ -183,7 +183,7 @@ func writeFile(path string, content io.Reader) error {
 	}
 	if err != nil {
 		_ = os.Remove(file.Name())
-		return err
+		return told(err)
 	}
 	return syncFolder(folder)
 }
