@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/libcape/libcape/core/attest"
@@ -178,6 +179,8 @@ func (o Options) connectError(t *target, err error) *Error {
 		failure = *NewError("connect.lost", host+" closed the connection before it attested: look in the enclave's log")
 	case failure.Reason == "timeout.write":
 		failure = *attestationTimeout(host)
+	case failure.Reason == "auth.rejected" && o.Token == "":
+		failure.Message = strings.Replace(failure.Message, " refused the token (", " wants a token, and none was given (", 1)
 	case failure.Reason == "limit.message":
 		failure = *NewError("limit.reply", fmt.Sprintf("%s sent more than %d bytes in place of an attestation document", host, maxAttestation))
 	}

@@ -84,7 +84,7 @@ func explain(err error) int {
 // hint names the flag that helps, where the library cannot know it.
 func hint(failure *capelib.Error) string {
 	switch {
-	case failure.Code == capelib.CodeAuth:
+	case failure.Code == capelib.CodeAuth && !strings.Contains(failure.Message, "log in"):
 		return "; give a --token that is good for this, or run 'cape login'"
 	case failure.Reason == "tls.unknown_authority":
 		return "; --tls-ca names one to trust"

@@ -173,7 +173,7 @@ func (e *environment) keep(name string, content []byte) error {
 		return usagef("there is no home folder to keep files in: set CAPE_LOCAL_CONFIG_DIR")
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return usagef("%v", err)
+		return usagef("the folder of the settings, %s, cannot be made: %v: set CAPE_LOCAL_CONFIG_DIR to another", folder, because(err))
 	}
 	return replaceFile(filepath.Join(folder, name), content)
 }
