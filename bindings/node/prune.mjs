@@ -3,10 +3,17 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, sep } from "node:path";
 
+import { entries } from "./entries.mjs";
+
+/** Whether a file, named without its ending, is made by the build. */
+function isMade(name) {
+  const [top, ...rest] = name.split(sep);
+  return rest.length === 0 ? entries.includes(top) : existsSync(`${join(top === "cjs" ? "src" : top, ...rest)}.ts`);
+}
+
 for (const path of readdirSync("dist", { recursive: true })) {
   const [, name] = /^(.*)(?:\.js|\.d\.ts)$/.exec(path) ?? [];
-  const source = name?.startsWith(`test${sep}`) ? `${name}.ts` : join("src", `${name}.ts`);
-  if (name !== undefined && !existsSync(source)) {
+  if (name !== undefined && !isMade(name)) {
     rmSync(join("dist", path), { force: true });
   }
 }

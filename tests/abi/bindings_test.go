@@ -58,7 +58,10 @@ print(json.dumps({"functions": functions, "codes": {"code " + str(code): code fo
 
 // nodeTable notes what the package declares to koffi when it loads the library.
 const nodeTable = `
-import koffi from "koffi";
+import { createRequire } from "node:module";
+
+// The package is CommonJS within.
+const koffi = createRequire(import.meta.url)("koffi");
 
 function kind(type) {
   const t = koffi.type(type);

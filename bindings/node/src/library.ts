@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 
 import { LibraryError } from "./errors.js";
 
@@ -8,7 +9,9 @@ interface Candidate {
   origin: string;
 }
 
+const platform = `${process.platform}-${process.arch}`;
 const fileName = process.platform === "darwin" ? "libcape.dylib" : process.platform === "win32" ? "libcape.dll" : "libcape.so";
+const dist = dirname(__dirname);
 
 /** Where the library may be, best first. CAPE_LIBRARY, when set, is the only place. */
 function candidates(): Candidate[] {
@@ -16,12 +19,26 @@ function candidates(): Candidate[] {
   if (named) {
     return [{ path: named, origin: "the environment variable CAPE_LIBRARY" }];
   }
-  const places = [{ path: fileURLToPath(new URL(`./${fileName}`, import.meta.url)), origin: "the package" }];
+  const places = [
+    { path: platformPackage(), origin: "the package of this platform" },
+    { path: join(dist, fileName), origin: "the package" },
+  ];
   // Three folders up from an installed package lies somebody else's build folder.
-  if (existsSync(new URL("../../../include/cape.h", import.meta.url))) {
-    places.push({ path: fileURLToPath(new URL(`../../../build/${fileName}`, import.meta.url)), origin: "the build tree" });
+  const project = join(dist, "../../..");
+  if (existsSync(join(project, "include/cape.h"))) {
+    places.push({ path: join(project, "build", fileName), origin: "the build tree" });
   }
   return places;
+}
+
+/** The library of the optional dependency that holds no other file than it; its name where it is not installed. */
+function platformPackage(): string {
+  const path = `@libcape/${platform}/${fileName}`;
+  try {
+    return createRequire(__filename).resolve(path);
+  } catch {
+    return path;
+  }
 }
 
 /**
@@ -43,9 +60,27 @@ export function openLibrary<T>(open: (path: string) => T): T {
       failures.push(`${path} (${origin}): ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  throw new LibraryError(
-    `the libcape library could not be loaded on ${process.platform}-${process.arch}; tried ${failures.join("; ")}; ` +
-      "run make build, or set CAPE_LIBRARY to the library's path",
-    { reason: "library.load", cause },
+  const tried = failures.join("; ");
+  throw new LibraryError(`the libcape library could not be loaded on ${platform}; tried ${tried}; ${remedy()}`, { reason: "library.load", cause });
+}
+
+function remedy(): string {
+  if (process.env["CAPE_LIBRARY"]) {
+    return "run make build, or set CAPE_LIBRARY to the library's path";
+  }
+  if (isMusl()) {
+    return "there is no library for musl: use an image with glibc, such as node's without -alpine";
+  }
+  return (
+    `install @libcape/${platform} (npm leaves it out with --omit=optional, with another --os or --cpu, ` +
+    "and where node_modules was copied from a machine of another platform), run make build, or set CAPE_LIBRARY to the library's path"
   );
+}
+
+function isMusl(): boolean {
+  if (process.platform !== "linux") {
+    return false;
+  }
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return report.header?.glibcVersionRuntime === undefined;
 }

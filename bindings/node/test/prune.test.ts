@@ -9,8 +9,11 @@ import { packageFolder } from "./support.js";
 
 test("the build removes what was compiled from sources that are gone, and nothing else", () => {
   const folder = mkdtempSync(join(tmpdir(), "libcape-node-"));
-  const kept = ["src/a.ts", "src/b/c.ts", "test/a.test.ts", "dist/.ready", "dist/libcape.so", "dist/a.js", "dist/a.d.ts", "dist/b/c.js", "dist/test/a.test.js"];
-  const gone = ["dist/old.js", "dist/old.d.ts", "dist/b/old.js", "dist/a.test.js", "dist/test/old.test.js", "dist/test/a.js"];
+  const kept = [
+    "src/a.ts", "src/b/c.ts", "test/a.test.ts", "dist/.ready", "dist/libcape.so", "dist/index.js", "dist/index.d.ts",
+    "dist/cjs/package.json", "dist/cjs/a.js", "dist/cjs/a.d.ts", "dist/cjs/b/c.js", "dist/test/a.test.js",
+  ]; // prettier-ignore
+  const gone = ["dist/a.js", "dist/a.d.ts", "dist/b/c.js", "dist/cjs/old.js", "dist/cjs/old.d.ts", "dist/cjs/b/old.js", "dist/cjs/a.test.js", "dist/test/old.test.js", "dist/test/a.js"];
   try {
     for (const path of [...kept, ...gone]) {
       mkdirSync(join(folder, dirname(path)), { recursive: true });
