@@ -13,6 +13,8 @@ is a :class:`CapeError`. The package logs to "pycape", and is quiet by default.
 
 from pycape.attestation import verify
 from pycape.auth import FunctionAuth, FunctionAuthType
+from pycape._ffi import Progress
+from pycape.call import Arguments
 from pycape.cape import Cape
 from pycape.enclave import FunctionInfo, LocalEnclave
 from pycape.errors import (
@@ -40,8 +42,11 @@ from pycape.errors import (
 )
 from pycape.function_ref import FunctionRef
 from pycape.monitor import LogRecord, counters, log_records
+from pycape.service import DeployedFunction, TokenInfo
+from pycape.token import Token
 
 __all__ = [
+    "Arguments",
     "ArgumentError",
     "ArgumentOverflowError",
     "ArgumentTypeError",
@@ -54,6 +59,7 @@ __all__ = [
     "CapeTimeoutError",
     "ClosedError",
     "ConnectError",
+    "DeployedFunction",
     "ForkedError",
     "FunctionAuth",
     "FunctionAuthType",
@@ -66,9 +72,12 @@ __all__ = [
     "LocalEnclave",
     "LogRecord",
     "PolicyError",
+    "Progress",
     "ProtocolError",
     "SerdioError",
     "TLSError",
+    "Token",
+    "TokenInfo",
     "UnpinnedWarning",
     "counters",
     "log_records",

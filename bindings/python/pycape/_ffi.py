@@ -1,8 +1,8 @@
 """The native library, by ctypes. No handle, pointer or status leaves this file.
 
-Every function of include/cape.h is in one table. A status other than 0 becomes an exception.
-Inputs are lent to the library as they are. A result is written into the bytes that the program
-gets, or, a small one, copied once.
+The table of its functions is in _abi. A status other than 0 becomes an exception. Inputs are lent
+to the library as they are. A result is written into the bytes that the program gets, or, a small
+one, copied once.
 
 What may take long is an operation, for which one waits in slices, so that a program can be
 interrupted, or which a queue tells of.
@@ -12,13 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import json
 import os
 import weakref
-from ctypes import POINTER, c_char, c_char_p, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
-from typing import Any, Generic, Iterator, TypeVar
+from ctypes import c_char, c_int32, c_size_t, c_uint64, c_void_p
+from typing import Any, Callable, Generic, Iterator, NamedTuple, TypeVar
 
+from pycape._abi import MAJOR as MAJOR
+from pycape._abi import SIGNATURES as SIGNATURES
+from pycape._abi import Buf as _Buf
+from pycape._abi import Error as _Error
+from pycape._abi import Progress as _Progress
+from pycape._abi import library as _lib
 from pycape.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -26,72 +31,8 @@ from pycape.errors import (
     CapeMemoryError,
     CapeTimeoutError,
     ClosedError,
-    LibraryError,
     LimitError,
-    error_for,
 )
-
-#: The version of include/cape.h that the table below was written for.
-MAJOR = 1
-
-
-class _Buf(ctypes.Structure):
-    _fields_ = [("data", c_void_p), ("len", c_size_t)]
-
-
-class _Error(ctypes.Structure):
-    _fields_ = [
-        ("size", c_uint32),
-        ("code", c_int32),
-        ("reason", c_char * 64),
-        ("message", c_char * 512),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__(size=ctypes.sizeof(_Error))
-
-
-class _Progress(ctypes.Structure):
-    _fields_ = [
-        ("size", c_uint32),
-        ("finished", c_uint32),
-        ("sent", c_uint64),
-        ("to_send", c_uint64),
-        ("received", c_uint64),
-    ]
-
-
-# c_char_p takes bytes without a copy; cape.h has the names of the parameters.
-_ERR = POINTER(_Error)
-_BUF = POINTER(_Buf)
-_HANDLE = POINTER(c_uint64)
-_NUMBER = POINTER(c_uint32)
-_LENGTH = POINTER(c_size_t)
-SIGNATURES: dict[str, tuple[Any, ...]] = {
-    "cape_version": (_NUMBER, _NUMBER, _NUMBER, _ERR),
-    "cape_buf_free": (_BUF,),
-    "cape_connect": (c_char_p, c_size_t, _HANDLE, _BUF, _ERR),
-    "cape_invoke": (c_uint64, c_char_p, c_size_t, _BUF, _ERR),
-    "cape_close": (c_uint64, _ERR),
-    "cape_connect_start": (c_char_p, c_size_t, c_uint64, _HANDLE, _ERR),
-    "cape_invoke_start": (c_uint64, c_char_p, c_size_t, c_uint32, c_uint64, _HANDLE, _ERR),
-    "cape_request_start": (c_char_p, c_size_t, c_char_p, c_size_t, c_uint64, _HANDLE, _ERR),
-    "cape_encrypt": (c_char_p, c_size_t, c_char_p, c_size_t, _BUF, _ERR),
-    "cape_op_wait": (c_uint64, c_uint32, _ERR),
-    "cape_op_result": (c_uint64, _HANDLE, c_char_p, c_size_t, _LENGTH, _ERR),
-    "cape_op_progress": (c_uint64, POINTER(_Progress), _ERR),
-    "cape_op_cancel": (c_uint64, _ERR),
-    "cape_queue_open": (_HANDLE, POINTER(c_int32), _ERR),
-    "cape_queue_take": (c_uint64, _HANDLE, c_size_t, _LENGTH, _ERR),
-    "cape_log_read": (POINTER(c_uint64), _BUF, _ERR),
-    "cape_counters": (_BUF, _ERR),
-    "cape_verify": (c_char_p, c_size_t, c_char_p, c_size_t, _BUF, _ERR),
-    "cape_serdio_encode": (c_char_p, c_size_t, _BUF, _ERR),
-    "cape_serdio_decode": (c_char_p, c_size_t, _BUF, _ERR),
-    "cape_enclave_start": (c_char_p, c_size_t, _HANDLE, _ERR),
-    "cape_enclave_info": (c_uint64, _BUF, _ERR),
-    "cape_enclave_set_faults": (c_uint64, c_char_p, c_size_t, _ERR),
-}
 
 # Without a source it gives bytes that are yet to be written.
 _bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
@@ -105,45 +46,6 @@ SLICE = 50
 _Small = c_char * 4096
 
 _T = TypeVar("_T")
-
-
-def _check(status: int, function: Any, arguments: tuple[Any, ...]) -> int:
-    if status:
-        err = arguments[-1]
-        raise error_for(status, err.reason.decode(), err.message.decode("utf-8", "replace"))
-    return status
-
-
-@functools.cache
-def _lib() -> Any:
-    """The library, loaded by the first call that needs it.
-
-    :raises LibraryError: it is missing, or is not one for this package.
-    """
-    from pycape import _library  # what it needs to explain itself is not for every start
-
-    lib, path = _library.load()
-    for name, argtypes in SIGNATURES.items():
-        try:
-            function = getattr(lib, name)
-        except AttributeError:
-            raise LibraryError(
-                f"{path} has no {name}: build it anew, or install a libcape of one version",
-                reason="library.version",
-            ) from None
-        function.argtypes = argtypes
-        function.restype = c_int32
-        if argtypes[-1] is _ERR:
-            function.errcheck = _check
-    version = [c_uint32(), c_uint32(), c_uint32()]
-    lib.cape_version(*version, _Error())
-    if version[0].value != MAJOR:
-        raise LibraryError(
-            f"{path} is libcape {'.'.join(str(number.value) for number in version)}, "
-            f"and this package needs {MAJOR}.x: install both of one version",
-            reason="library.version",
-        )
-    return lib
 
 
 def _take(buf: _Buf) -> bytes:
@@ -195,8 +97,8 @@ class Connection(_Object):
 
     what = "connection"
 
-    def invoke(self, data: bytes) -> bytes:
-        return _finished(Invoking(self, data))
+    def invoke(self, data: bytes, watch: Watch | None = None) -> bytes:
+        return finished(Invoking(self, data), watch)
 
 
 class Enclave(_Object):
@@ -248,8 +150,20 @@ def _close_queue(handle: int, descriptor: int) -> None:
         os.close(descriptor)
 
 
+class Progress(NamedTuple):
+    """How far a call is, in bytes as they go over the network."""
+
+    sent: int  #: of the request
+    to_send: int  #: what the request has in all
+    received: int  #: of the reply, which is base64 and whose length is not known before
+
+
+#: What is told of the progress while a call is waited for.
+Watch = Callable[[Progress], object]
+
+
 class Operation(Generic[_T]):
-    """A connect or an invoke that goes on by itself. At the end of its ``with`` block, or when it
+    """A connect, an invoke or a request that goes on by itself. At the end of its ``with`` block, or when it
     is forgotten, it is cancelled, unless it has ended and its result was taken."""
 
     def __init__(self, queue: Queue | None) -> None:
@@ -257,15 +171,24 @@ class Operation(Generic[_T]):
         self._queue = queue
         self._lib, self._err = _lib(), _Error()
 
-    def wait(self) -> None:
+    def wait(self, watch: Watch | None = None) -> None:
         """Waits until it has ended, in whatever way."""
-        while True:
+        ended = False
+        while not ended:
             try:
                 self._lib.cape_op_wait(self._handle, SLICE, self._err)
-                return
+                ended = True
             except CapeTimeoutError as error:
                 if error.reason != "timeout.wait":
                     raise
+            if watch is not None:
+                watch(self.progress())
+
+    def progress(self) -> Progress:
+        """How far it is. Its result has not been taken yet."""
+        found = _Progress(size=ctypes.sizeof(_Progress))
+        self._lib.cape_op_progress(self._handle, found, self._err)
+        return Progress(found.sent, found.to_send, found.received)
 
     def tell(self, waiting: Any) -> None:
         """Has the queue tell of its end by giving this."""
@@ -346,9 +269,24 @@ class Invoking(Operation[bytes]):
         return self._outcome()
 
 
-def _finished(operation: Operation[_T]) -> _T:
+class Requesting(Operation[bytes]):
+    """A request to a service. Its result is what cape.h says for each."""
+
+    def __init__(self, options: dict[str, Any], data: bytes, queue: Queue | None = None) -> None:
+        super().__init__(queue)
+        text = _json(options)
+        self._lib.cape_request_start(
+            text, len(text), data, bytes.__len__(data), _handle_of(queue), self._handle, self._err
+        )
+
+    def result(self) -> bytes:
+        return self._outcome()
+
+
+def finished(operation: Operation[_T], watch: Watch | None = None) -> _T:
+    """Waits for an operation and gives its result."""
     with operation:
-        operation.wait()
+        operation.wait(watch)
         return operation.result()
 
 
@@ -368,7 +306,18 @@ def _unwritten(length: int) -> bytes:
 
 def connect(options: dict[str, Any]) -> tuple[Connection, dict[str, Any]]:
     """Opens a session, as Connecting does, and waits for it."""
-    return _finished(Connecting(options))
+    return finished(Connecting(options))
+
+
+def encrypt(key: bytes, data: bytes) -> bytes:
+    """What data is, sealed to a Cape key: "cape:" and base64."""
+    output = _Buf()
+    try:
+        sizes = bytes.__len__(key), bytes.__len__(data)
+        _lib().cape_encrypt(key, sizes[0], data, sizes[1], output, _Error())
+    finally:
+        text = _take(output)
+    return text
 
 
 def verify(document: bytes, options: dict[str, Any]) -> dict[str, Any]:

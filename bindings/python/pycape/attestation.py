@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pycape import _ffi, pem, policy as policies
 from pycape.errors import ArgumentError, ArgumentTypeError
+
+if TYPE_CHECKING:
+    import datetime
 
 
 def verify(
@@ -57,7 +59,7 @@ def verify(
             "the nonce is empty: give the bytes that the document was asked for with, or None",
             reason="argument.options",
         )
-    if time is not None and not isinstance(time, datetime.datetime):
+    if time is not None and not hasattr(time, "utcoffset"):
         raise ArgumentTypeError(
             f"the time must be a datetime, not {type(time).__name__}", reason="argument.options"
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import json
-import os
+from typing import NamedTuple
 
+from pycape import config
 from pycape.errors import ArgumentError, AuthError
 
 
@@ -17,22 +17,24 @@ class FunctionAuthType(enum.Enum):
     FUNCTION_TOKEN = 2  #: for one function, from its owner
 
 
-@dataclasses.dataclass(frozen=True)
-class FunctionAuth:
+class FunctionAuth(NamedTuple):
     """A token and its kind."""
 
     type: FunctionAuthType
-    token: str = dataclasses.field(repr=False)
+    token: str
+
+    def __repr__(self) -> str:
+        return f"FunctionAuth({self.type})"
 
 
 def stored_token(required: bool = True) -> str | None:
-    """The access token of the last login, out of ``$HOME/.config/cape/auth``. None when there is
-    no such file and none is required.
+    """The access token of the last login, out of ``~/.config/cape/auth``, or wherever CAPE_LOCAL_CONFIG_DIR
+    and CAPE_LOCAL_AUTH_FILE_NAME say. None when there is no such file and none is required.
 
     :raises ValueError: there is no such file.
     :raises RuntimeError: it has no ``access_token``.
     """
-    path = os.path.join(os.path.expanduser("~"), ".config", "cape", "auth")
+    path = config.auth_file()
     try:
         with open(path, "rb") as file:
             content = file.read()

@@ -12,10 +12,23 @@ from pycape.errors import (
     CapeError,
     SerdioError,
 )
-from pycape.settings import logger
+from pycape.log import listener
 
 if TYPE_CHECKING:
     from serdio.hooks import SerdeHooks
+
+
+class Arguments:
+    """All arguments of a call, for a function whose parameters have the names of those of
+    :meth:`Cape.invoke` or :meth:`Cape.run`::
+
+        cape.invoke(pycape.Arguments(1, use_serdio="a value"), use_serdio=True)
+    """
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, /, *args: Any, **kwargs: Any) -> None:
+        self.args, self.kwargs = args, kwargs
 
 
 class Call:
@@ -28,6 +41,8 @@ class Call:
         serde_hooks: SerdeHooks | None,
         use_serdio: bool,
     ) -> None:
+        if len(args) == 1 and isinstance(args[0], Arguments) and not kwargs:
+            args, kwargs = args[0].args, args[0].kwargs
         self._serdio = use_serdio or serde_hooks is not None
         self._decoder: Callable[[Any], Any] | None = None
         if not self._serdio:
@@ -51,7 +66,9 @@ class Call:
 
     def value(self, output: bytes) -> Any:
         """What the function's result says."""
-        logger.debug("invoked: %d bytes sent, %d received", len(self.input), len(output))
+        log = listener()
+        if log is not None:
+            log.debug("invoked: %d bytes sent, %d received", len(self.input), len(output))
         if not self._serdio:
             return output
         from serdio import deserialize

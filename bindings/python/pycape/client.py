@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
-from pycape import _ffi, policy as policies
+from pycape import _ffi, function_ref as functions, policy as policies, token as tokens
 from pycape.auth import FunctionAuth, FunctionAuthType, stored_token
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError, ClosedError, UnpinnedWarning
-from pycape.function_ref import FunctionRef
+from pycape.function_ref import FunctionLike, FunctionRef
+from pycape.log import show_debug
 from pycape.pem import PEM
-from pycape.settings import DEFAULT_URL, gather, logger
+from pycape.progress import ProgressLike, checked as checked_progress
+from pycape.settings import DEFAULT_URL, gather
+from pycape.token import Token, TokenLike
 
 _TOKEN_TYPES = {FunctionAuthType.AUTH0: "access", FunctionAuthType.FUNCTION_TOKEN: "function"}
+
+
+class Target(NamedTuple):
+    """What connect and run were given."""
+
+    function: FunctionRef
+    auth: FunctionAuth | None
+    pcrs: policies.PCRs | None
 
 
 class Client:
@@ -23,8 +33,8 @@ class Client:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
-        access_token: str | None = None,
+        url: str | None = DEFAULT_URL,
+        access_token: str | Token | bool | None = None,
         verbose: bool = False,
         *,
         enclave: LocalEnclave | None = None,
@@ -36,9 +46,10 @@ class Client:
         proxy: str | None = None,
         reconnect: bool = False,
         signed_results: bool = False,
+        progress: ProgressLike = None,
     ) -> None:
-        if verbose:
-            _log_debug()
+        if verbose or access_token is True:  # its place in pycape 3
+            show_debug()
         self._settings = gather(
             url,
             enclave,
@@ -51,9 +62,9 @@ class Client:
             reconnect,
             signed_results,
         )
-        self._access_token = _checked_token(access_token, "access_token")
-        if self._access_token is None and self._settings.is_default:
-            self._access_token = stored_token()
+        given = None if isinstance(access_token, bool) else access_token
+        self._access_token = _checked_token(given, "access_token")
+        self._progress = checked_progress(progress)
         self._lock = threading.Lock()
         self._connection: _ffi.Connection | None = None
         self._closes = 0  # how often close() was called
@@ -61,10 +72,36 @@ class Client:
 
     @property
     def report(self) -> dict[str, Any] | None:
-        """What the verification of the last connection found: ``module_id``, ``pcrs``,
-        ``timestamp``, ``steps`` and more. None before the first. That of a refused connection is
-        in the error."""
+        """What the verification of the last connection, or of the last deploy, found:
+        ``module_id``, ``pcrs``, ``timestamp``, ``steps`` and more. None before the first. That of a
+        refused enclave is in the error."""
         return self._report
+
+    def function(
+        self, identifier: FunctionLike | Any, *, checksum: str | None = None
+    ) -> FunctionRef:
+        """The function that a program names.
+
+        :param identifier: an id of 22 characters; "user/name"; the path of a JSON file that
+            ``FunctionRef.to_json`` or ``cape deploy -o json`` wrote; or a :class:`FunctionRef`. Text
+            is taken for a path where it ends in ".json", or has a separator and is no "user/name",
+            whichever files there are.
+        :param checksum: SHA-256 of the function's zip, in hex, which the function must have.
+        :raises ValueError: it names no function, or the file cannot be used.
+        :raises TypeError: it is something else.
+        """
+        return functions.resolve(identifier, checksum)
+
+    def token(self, token: TokenLike) -> Token:
+        """The token that a program names.
+
+        :param token: the token itself; the path of a file that holds it; or a :class:`Token`. Text
+            is taken for a path where it has a separator, begins with "~", or ends in ".json" or
+            ".token", whichever files there are.
+        :raises ValueError: the file cannot be read, or has no token.
+        :raises TypeError: it is something else.
+        """
+        return tokens.resolve(token)
 
     def __repr__(self) -> str:
         state = "closed" if self._connection is None else "connected"
@@ -108,58 +145,88 @@ class Client:
             other.close()
         return True
 
-    def _options(self, reference: FunctionRef, function_token: str | None) -> dict[str, Any]:
-        """The options of a connect. The warning names the line that called connect or run."""
-        auth = self._auth(function_token)
-        options = self._settings.options() | {"function": reference.get_id()}
+    def _options(self, target: Target) -> dict[str, Any]:
+        """The options of a connect."""
+        auth = self._auth(target)
+        options = self._settings.options() | {"function": target.function.get_id()}
         if auth is not None:
             options |= {"token": auth.token, "token_type": _TOKEN_TYPES[auth.type]}
-        policy = policies.pin(options.get("policy"), reference.get_hash())
-        if policy is None:
-            policy = "any"
-            warnings.warn(
-                "any enclave may answer: name the one you trust with "
-                'policy={"pcrs": {"0": ["<hex>"]}}, or say policy="any"',
-                UnpinnedWarning,
-                stacklevel=4,
-            )
+        policy = self._policy(options.get("policy"), target.pcrs)
+        policy = policies.pin(policy, target.function.get_hash())
         self._report = None
-        return options | {"policy": policy}
+        return options | {"policy": pinned(policy)}
+
+    def _policy(self, policy: Any, pcrs: policies.PCRs | None) -> Any:
+        """The policy of this client for one call. Measurements go before those of a local enclave."""
+        return policies.with_pcrs(policy, pcrs, in_place=self._settings.policy is None)
 
     def _opened(self, session: tuple[_ffi.Connection, dict[str, Any]]) -> _ffi.Connection:
         connection, self._report = session
         return connection
 
-    def _auth(self, function_token: str | None) -> FunctionAuth | None:
-        if function_token is not None:
-            return FunctionAuth(FunctionAuthType.FUNCTION_TOKEN, function_token)
-        token = self._access_token
-        if token is None and self._settings.enclave is None and self._settings.is_private:
-            token = stored_token(required=not self._settings.is_local)
+    def _auth(self, target: Target) -> FunctionAuth | None:
+        if target.auth is not None:
+            return target.auth
+        if target.function.token is not None:
+            return FunctionAuth(target.function.auth_type, target.function.token)
+        token = self._credential()
         return FunctionAuth(FunctionAuthType.AUTH0, token) if token else None
+
+    def _credential(self, token: str | Token | None = None) -> str | None:
+        """The access token to offer, if any. A stored login goes out in private only."""
+        given = _checked_token(token, "token")
+        given = self._access_token if given is None else given
+        if given is None and self._settings.enclave is None and self._settings.is_private:
+            given = stored_token(required=not self._settings.is_local)
+        return given
 
 
 def checked(
-    function_ref: FunctionRef | str, function_token: str | None
-) -> tuple[FunctionRef, str | None]:
-    """What connect and run were given.
+    function_ref: FunctionLike,
+    function_token: str | Token | None,
+    token: str | Token | None = None,
+    pcrs: policies.PCRs | None = None,
+) -> Target:
+    """What connect and run were given. A :class:`Token` is an access token, wherever it stands.
 
     :raises ValueError, TypeError: it is not usable.
     """
-    return _reference(function_ref), _checked_token(function_token, "function_token")
-
-
-def _reference(function_ref: FunctionRef | str) -> FunctionRef:
     reference = FunctionRef(function_ref) if isinstance(function_ref, str) else function_ref
     if not isinstance(reference, FunctionRef):
         raise ArgumentTypeError(
             f"a function must be named by a FunctionRef or text, not {type(reference).__name__}",
             reason="argument.function",
         )
-    return reference
+    if function_token is not None and token is not None:
+        raise ArgumentError("two tokens were given: give one", reason="argument.token")
+    kind = FunctionAuthType.AUTH0
+    if function_token is not None and not isinstance(function_token, Token):
+        kind = FunctionAuthType.FUNCTION_TOKEN
+    name = "token" if function_token is None else "function_token"
+    text = _checked_token(token if function_token is None else function_token, name)
+    return Target(reference, None if text is None else FunctionAuth(kind, text), pcrs)
 
 
-def _checked_token(token: str | None, name: str) -> str | None:
+def checked_run(
+    function_ref: FunctionLike,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    function_token: str | Token | None,
+    pcrs: policies.PCRs | None,
+) -> tuple[Target, tuple[Any, ...]]:
+    """What run was given, and the arguments of the function. A :class:`Token` that comes first, or
+    by the name token, is not for the function; any other value is. It is taken out of kwargs."""
+    token = None
+    if args and isinstance(args[0], Token):
+        token, args = args[0], args[1:]
+    if isinstance(kwargs.get("token"), Token):
+        token = kwargs.pop("token")
+    return checked(function_ref, function_token, token, pcrs), args
+
+
+def _checked_token(token: str | Token | None, name: str) -> str | None:
+    if isinstance(token, Token):
+        return token.raw
     if token is not None and not isinstance(token, str):
         raise ArgumentTypeError(
             f"{name} must be text, not {type(token).__name__}", reason="argument.token"
@@ -169,8 +236,21 @@ def _checked_token(token: str | None, name: str) -> str | None:
     return token and token.strip()
 
 
-def _log_debug() -> None:
-    """Shows the debug messages of "pycape", also where logging has not been set up."""
-    logger.setLevel(logging.DEBUG)
-    if not logger.hasHandlers():
-        logger.addHandler(logging.StreamHandler())
+def pinned(policy: Any) -> Any:
+    """The policy, or "any" where there is none, with a warning that names the line of the program
+    that called this package."""
+    if policy is not None:
+        return policy
+    import os
+    import sys
+
+    package, level, frame = os.path.dirname(__file__), 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package + os.sep):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(
+        "any enclave may answer: name the one you trust with "
+        'policy={"pcrs": {"0": ["<hex>"]}}, or say policy="any"',
+        UnpinnedWarning,
+        stacklevel=level,
+    )
+    return "any"

@@ -2,30 +2,127 @@
 
 from __future__ import annotations
 
-from pycape.errors import ArgumentError
+import json
+import os
+import warnings
+from typing import TYPE_CHECKING, Any, Union
+
+from pycape.errors import ArgumentError, ArgumentTypeError
+from pycape.token import Token, is_jwt
+
+if TYPE_CHECKING:
+    from pycape.auth import FunctionAuthType
+
+_ID = frozenset("23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+_HEX = frozenset("0123456789abcdefABCDEF")
 
 
 class FunctionRef:
-    """A function, by its id or by its name "user/name".
+    """A function, by its id or by its name "user/name"::
 
-    :param function_id: what deploying it, or ``LocalEnclave.functions``, gave.
+        FunctionRef("5gWto31CNOTI0MmpOWfDAf")
+        FunctionRef(name="ada/echo", checksum="9d2e...")
+
+    :param function_id: what deploying it, or ``LocalEnclave.functions``, gave; a name will do.
     :param function_hash: SHA-256 of its deployed zip, in hex. Where given, connecting fails with
         :class:`pycape.PolicyError` if the enclave says that it runs another one. The enclave's
-        word for it is worth as much as the enclave: pin that with ``policy``.
-    :raises ValueError: function_id is None.
+        word for it is worth as much as the enclave: pin that with ``policy``. As the second or
+        third argument without a name, text with a slash is taken for the function's name, and a
+        JSON web token for a token.
+    :param id: the same as function_id.
+    :param name: "user/name". Where there is an id too, that is what is called.
+    :param checksum: the same as function_hash.
+    :param token: a token for this function, which goes before the one of the client.
+    :raises ValueError: nothing names the function, or two things name it.
     """
 
-    def __init__(self, function_id: str, function_hash: str | None = None) -> None:
-        if function_id is None:
+    def __init__(
+        self,
+        function_id: str | None = None,
+        function_hash: str | Token | None = None,
+        checksum: str | Token | None = None,
+        *,
+        id: str | None = None,
+        name: str | None = None,
+        token: str | Token | None = None,
+    ) -> None:
+        self._id: str | None = None
+        self._name: str | None = None
+        self._hash: str | None = None
+        self._token: str | None = None
+        self._auth_type: FunctionAuthType | None = None
+        if isinstance(function_id, str) and "/" in function_id:
+            self._set("_name", function_id)
+        else:
+            self._set("_id", function_id)
+        self._set("_id", id)
+        for value in (function_hash, checksum):
+            self._set(_kind(value), value)
+        self._set("_name", None if name is None else _full_name(name))
+        self._set("_token", token)
+        if self._id is None and self._name is None:
             raise ArgumentError(
-                "a function has to be named by its id", reason="argument.function"
+                "a function has to be named by its id or its name", reason="argument.function"
             )
-        self._id = function_id
-        self._hash = function_hash
+
+    def _set(self, attribute: str, value: Any) -> None:
+        if value is None:
+            return
+        value = value.raw if isinstance(value, Token) else value
+        if getattr(self, attribute) not in (None, value):
+            raise ArgumentError(
+                f"a function was given two different values as its {attribute[1:]}: give one",
+                reason="argument.function",
+            )
+        setattr(self, attribute, value)
+
+    @property
+    def id(self) -> str | None:
+        """The id, if that is how the function was named."""
+        return self._id
+
+    @property
+    def full_name(self) -> str | None:
+        """The name, "user/name", if it is known."""
+        return self._name
+
+    @property
+    def user(self) -> str | None:
+        """Whose function it is, if its name is known."""
+        return None if self._name is None else str(self._name).partition("/")[0]
+
+    @property
+    def name(self) -> str | None:
+        """The name without its user, if it is known."""
+        return None if self._name is None else str(self._name).partition("/")[2]
+
+    @property
+    def checksum(self) -> str | None:
+        """The hash that the function must have, or None."""
+        return self._hash
+
+    @property
+    def token(self) -> str | None:
+        """The token for this function, or None."""
+        return self._token
+
+    @property
+    def auth_type(self) -> FunctionAuthType:
+        """Of which kind the token is: one for a function, unless :meth:`set_auth_type` said
+        otherwise."""
+        from pycape.auth import FunctionAuthType
+
+        return self._auth_type or FunctionAuthType.FUNCTION_TOKEN
+
+    def set_auth_type(self, auth_type: FunctionAuthType) -> None:
+        """Says of which kind the token is, for connections made from now on."""
+        self._auth_type = auth_type
 
     def get_id(self) -> str:
-        """The id or name."""
-        return self._id
+        """The id, or the name where there is none."""
+        named = self._name if self._id is None else self._id
+        assert named is not None
+        return named
 
     def get_hash(self) -> str | None:
         """The hash that the function must have, or None."""
@@ -35,5 +132,151 @@ class FunctionRef:
         """Sets the hash for connections made from now on."""
         self._hash = function_hash
 
+    @classmethod
+    def from_json(cls, function_json: str | os.PathLike[str]) -> FunctionRef:
+        """The function of which JSON tells, as ``cape deploy -o json`` and :meth:`to_json` write
+        it: ``function_id``, ``function_name``, ``function_checksum``. A ``function_token`` in it is
+        left alone, with a warning.
+
+        :param function_json: the JSON, or the path of a file: a ``pathlib.Path``, or text with a
+            separator or that ends in ".json".
+        :raises ValueError: it cannot be read, or does not name a function.
+        :raises TypeError: it is neither text nor a path.
+        """
+        text, origin = _json_of(function_json)
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise _unusable(origin, "it is no JSON") from error
+        if not isinstance(content, dict):
+            raise _unusable(origin, "it is no object")
+        names = ("function_id", "function_name", "function_checksum")
+        given = {name: content[name] for name in names if content.get(name)}
+        if not all(isinstance(value, str) for value in given.values()):
+            raise _unusable(origin, "function_id, function_name and function_checksum are texts")
+        if "function_id" not in given and "function_name" not in given:
+            raise _unusable(origin, "it has neither a function_id nor a function_name")
+        if content.get("function_token"):
+            warnings.warn(
+                f"the function_token of {origin} is left alone: give the token to connect or run",
+                stacklevel=2,
+            )
+        name = given.get("function_name")
+        if name is not None and "/" not in name and "function_id" in given:
+            name = None  # the command line knows the user's part by itself
+        return cls(id=given.get("function_id"), name=name, checksum=given.get("function_checksum"))
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The function as JSON, which is also written to path if there is one. Its token is not
+        part of it."""
+        content = {
+            "function_id": self._id,
+            "function_name": self._name,
+            "function_checksum": self._hash,
+        }
+        text = json.dumps({name: value for name, value in content.items() if value is not None})
+        if path is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        return text
+
+    def __eq__(self, other: object) -> bool:
+        return self._known() == other._known() if isinstance(other, FunctionRef) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self._id, self._name))
+
+    def _known(self) -> tuple[Any, ...]:
+        return self._id, self._name, self._hash, self._token
+
     def __repr__(self) -> str:
-        return f"FunctionRef({self._id!r}, {self._hash!r})"
+        shown = [repr(self.get_id()), repr(self._hash)]
+        if self._id is not None and self._name is not None:
+            shown.append(f"name={self._name!r}")
+        return f"FunctionRef({', '.join(shown)})"
+
+
+#: How a program names a function.
+FunctionLike = Union[str, FunctionRef]
+
+
+def resolve(identifier: str | os.PathLike[str] | FunctionRef, checksum: str | None) -> FunctionRef:
+    """The function that a program names. Which files there are does not matter: a path is a
+    ``pathlib.Path``, or text that ends in ".json", or that has a separator and is no "user/name".
+
+    :raises ValueError, TypeError: it is not usable.
+    """
+    if isinstance(identifier, str) and not identifier.endswith(".json"):
+        if _is_full_name(identifier):
+            return FunctionRef(name=identifier, checksum=checksum)
+        if len(identifier) == 22 and _ID.issuperset(identifier):
+            return FunctionRef(identifier, checksum=checksum)
+        if "/" not in identifier and os.sep not in identifier:
+            raise ArgumentError(
+                f"{identifier!r} names no function: give an id of 22 characters, "
+                '"user/name", or the path of a JSON file',
+                reason="argument.function",
+            )
+    found = identifier if isinstance(identifier, FunctionRef) else FunctionRef.from_json(identifier)
+    if checksum is None or (found.checksum or "").lower() == checksum.lower():
+        return found
+    if found.checksum is not None:
+        raise ArgumentError(
+            "checksum and function reference differ: give one", reason="argument.function"
+        )
+    return FunctionRef(id=found.id, name=found.full_name, checksum=checksum, token=found.token)
+
+
+def _kind(value: Any) -> str:
+    """Which attribute a second or third argument is for."""
+    if isinstance(value, Token):
+        return "_token"
+    if isinstance(value, str) and not (len(value) == 64 and _HEX.issuperset(value)):
+        if "/" in value:
+            return "_name"
+        if is_jwt(value):
+            return "_token"
+    return "_hash"  # the library judges it, so that nothing mistyped is taken for no checksum
+
+
+def _is_full_name(text: str) -> bool:
+    parts = text.split("/")
+    return len(parts) == 2 and all(
+        part
+        and part[0] not in ".~"
+        and part.isascii()
+        and part.translate({ord(sign): None for sign in "_.-"}).isalnum()
+        for part in parts
+    )
+
+
+def _full_name(name: Any) -> Any:
+    if isinstance(name, str) and name.count("/") != 1:
+        raise ArgumentError(
+            f'a function\'s name has the form "user/name", not {name!r}', reason="argument.function"
+        )
+    return name
+
+
+def _json_of(source: Any) -> tuple[str, str]:
+    """The text that a source holds, and what to call it in an error."""
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        return source, "the function's JSON"
+    if isinstance(source, str) and "/" not in source and not source.endswith(".json"):
+        raise _unusable("the function's JSON", "it is neither an object nor the path of a file")
+    if not isinstance(source, (str, os.PathLike)):
+        raise ArgumentTypeError(
+            f"a function must be named by text, a path or a FunctionRef, not {type(source).__name__}",
+            reason="argument.function",
+        )
+    path = os.path.expanduser(os.fspath(source))
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read(), f"the function file {path}"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise _unusable(f"the function file {path}", str(why)) from error
+
+
+def _unusable(origin: str, why: str) -> ArgumentError:
+    return ArgumentError(f"{origin} is not usable: {why}", reason="argument.function")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Any, TypedDict
 
 from pycape import _ffi
 from pycape.errors import CapeError
-from pycape.settings import logger
+from pycape.log import listener
 
 
 class LogRecord(TypedDict):
@@ -38,7 +37,8 @@ def log_records(after: int = 0) -> list[LogRecord]:
     return list(_ffi.log_records(after))
 
 
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_DEBUG = 10  # of logging, which need not be loaded
+_LEVELS = {"info": 20, "warning": 30, "error": 40}
 
 
 class _Forwarding:
@@ -54,12 +54,13 @@ class _Forwarding:
 
     def __exit__(self, *_: object) -> None:
         # Where another thread is at it, it passes on these too; a forked child must not wait.
-        if logger.isEnabledFor(logging.DEBUG) and self._lock.acquire(blocking=False):
+        log = listener()
+        if log is not None and log.isEnabledFor(_DEBUG) and self._lock.acquire(blocking=False):
             try:
                 for record in log_records(self._position):
                     self._position = record["number"]
-                    level = _LEVELS.get(record["level"], logging.DEBUG)
-                    logger.log(level, "%s: %s", record["time"], record["message"])
+                    level = _LEVELS.get(record["level"], _DEBUG)
+                    log.log(level, "%s: %s", record["time"], record["message"])
             except CapeError:
                 pass  # there is no library, or not for this process
             finally:

@@ -63,6 +63,54 @@ def pin(
     return pinned
 
 
+#: Values, in hex, by the index of a PCR: {"0": ["1f0c..."], "1": "9d2e..."}.
+PCRs = Mapping[Any, Any]
+
+
+def with_pcrs(
+    policy: str | dict[str, Any] | None, pcrs: PCRs | None, in_place: bool = False
+) -> str | dict[str, Any] | None:
+    """The policy that also asks for these measurements.
+
+    :param in_place: they go before those of the policy. Else both hold.
+    :raises ValueError: no enclave can meet both.
+    :raises TypeError: pcrs is no mapping.
+    """
+    if pcrs is None:
+        return policy
+    if not isinstance(pcrs, Mapping):
+        raise ArgumentTypeError(
+            f'pcrs must be a dict such as {{"0": ["<hex>"]}}, not {type(pcrs).__name__}',
+            reason="argument.policy",
+        )
+    pinned = {} if policy is None or isinstance(policy, str) else dict(policy)
+    known = pinned.get("pcrs") or {}
+    together = {str(index): values for index, values in dict(known).items()}
+    for index, values in pcrs.items():
+        wanted, present = _values(values), together.get(str(index))
+        if present is not None and not in_place:
+            wanted = [value for value in wanted if str(value).lower() in map(str.lower, _values(present))]
+            if not wanted:
+                raise ArgumentError(
+                    f"policy and pcrs ask for different values of PCR {index}: give one",
+                    reason="argument.policy",
+                )
+        together[str(index)] = wanted
+    pinned.pop("any", None)
+    return pinned | {"pcrs": together}
+
+
+def of_any_function(policy: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """The policy without what it says of a function, for requests that concern none."""
+    if not isinstance(policy, dict):
+        return policy
+    return {name: value for name, value in policy.items() if name not in ("function_checksum", "key_checksum")}
+
+
+def _values(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, (list, tuple, set, frozenset)) else [values]
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):

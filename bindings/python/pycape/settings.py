@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import logging
 import math
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
-from pycape import pem, policy as policies
+from pycape import config, pem, policy as policies
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError
+from pycape.log import logger
 
 DEFAULT_URL = "wss://enclave.capeprivacy.com"
 
-logger = logging.getLogger("pycape")
 
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """An argument goes before the local enclave, that before the environment."""
 
     url: str
@@ -31,11 +27,6 @@ class Settings:
     proxy: str | None
     reconnect: bool
     signed_results: bool
-
-    @property
-    def is_default(self) -> bool:
-        """Nothing names a service other than the public one."""
-        return self.enclave is None and self.url == DEFAULT_URL
 
     @property
     def is_private(self) -> bool:
@@ -81,7 +72,7 @@ class Settings:
 
 
 def gather(
-    url: str,
+    url: str | None,
     enclave: LocalEnclave | None,
     attestation_root: pem.PEM | None,
     tls_ca: pem.PEM | None,
@@ -97,6 +88,7 @@ def gather(
 
     :raises ValueError, TypeError: one of them is not usable.
     """
+    url = DEFAULT_URL if url is None else url
     if not isinstance(url, str):
         raise ArgumentTypeError(f"url must be text, not {type(url).__name__}", reason="argument.url")
     if proxy is not None and not isinstance(proxy, str):
@@ -107,13 +99,16 @@ def gather(
         raise ArgumentTypeError(
             f"enclave must be a LocalEnclave, not {type(enclave).__name__}", reason="argument.type"
         )
+    unchecked = config.tls_is_to_be_unchecked()
+    if unchecked is not None:
+        logger().warning("%s has no effect: TLS is always checked, and tls_ca names an authority", unchecked)
     if enclave is None:
         if url == DEFAULT_URL:
             url = os.environ.get("CAPE_ENCLAVE_HOST") or url
         if attestation_root is None:
             attestation_root = os.environ.get("CAPE_ATTESTATION_ROOT") or None
             if attestation_root is not None:
-                logger.warning("CAPE_ATTESTATION_ROOT decides which enclaves are genuine")
+                logger().warning("CAPE_ATTESTATION_ROOT decides which enclaves are genuine")
         if tls_ca is None:
             tls_ca = os.environ.get("CAPE_TLS_CA") or None
     return Settings(

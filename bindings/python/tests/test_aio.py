@@ -53,11 +53,17 @@ def settles(value: Callable[[], Any], wanted: Any) -> bool:
 
 
 def test_it_has_the_names_and_parameters_of_the_blocking_client() -> None:
-    for name in ("connect", "invoke", "run", "close"):
+    def names(client: type) -> set[str]:
+        return {name for name in dir(client) if not name.startswith("_")}
+
+    assert names(pycape.aio.Cape) == names(pycape.Cape)
+    at_once = {"function", "token", "report", "function_context"}
+    for name in names(pycape.Cape) - {"report"}:
         blocking, awaited = getattr(pycape.Cape, name), getattr(pycape.aio.Cape, name)
         assert inspect.signature(awaited) == inspect.signature(blocking)
-        assert inspect.iscoroutinefunction(awaited)
+        assert inspect.iscoroutinefunction(awaited) == (name not in at_once), name
         assert not inspect.iscoroutinefunction(blocking)
+        assert awaited.__doc__
     assert inspect.signature(pycape.aio.Cape) == inspect.signature(pycape.Cape)
 
 

@@ -36,18 +36,23 @@ def test_signatures_are_the_documented_ones() -> None:
     assert parameters(Cape) == (
         "(url='wss://enclave.capeprivacy.com', access_token=None, verbose=False, *, "
         "enclave=None, attestation_root=None, tls_ca=None, policy=None, timeout=None, "
-        "insecure_ws=False, proxy=None, reconnect=False, signed_results=False)"
+        "insecure_ws=False, proxy=None, reconnect=False, signed_results=False, "
+        "progress=None)"
     )
-    assert parameters(Cape.connect) == "(self, function_ref, function_token=None)"
+    assert parameters(Cape.connect) == (
+        "(self, function_ref, function_token=None, pcrs=None, *, token=None)"
+    )
     assert parameters(Cape.invoke) == (
         "(self, /, *args, serde_hooks=None, use_serdio=False, **kwargs)"
     )
     assert parameters(Cape.run) == (
         "(self, function_ref, *args, function_token=None, serde_hooks=None, "
-        "use_serdio=False, **kwargs)"
+        "use_serdio=False, pcrs=None, **kwargs)"
     )
     assert parameters(Cape.close) == "(self)"
-    assert parameters(FunctionRef) == "(function_id, function_hash=None)"
+    assert parameters(FunctionRef) == (
+        "(function_id=None, function_hash=None, checksum=None, *, id=None, name=None, token=None)"
+    )
     assert parameters(LocalEnclave) == (
         f"(*dirs, python={sys.executable!r}, tls=False, log=None, faults=())"
     )
@@ -225,7 +230,7 @@ def test_without_a_login_the_public_service_is_a_value_error(
     clean_environment: pathlib.Path,
 ) -> None:
     with pytest.raises(ValueError, match="access_token") as caught:
-        Cape()
+        Cape().connect("user/name")
     assert str(clean_environment) in str(caught.value)
 
 
@@ -235,7 +240,7 @@ def test_a_login_without_a_token_is_a_runtime_error(
 ) -> None:
     write_auth(clean_environment, content)
     with pytest.raises(RuntimeError, match="access_token") as caught:
-        Cape()
+        Cape().connect("user/name")
     assert isinstance(caught.value, pycape.AuthError)
 
 

@@ -119,7 +119,7 @@ def test_a_login_nested_too_deeply(clean_environment: pathlib.Path) -> None:
     path = clean_environment / ".config" / "cape" / "auth"
     path.parent.mkdir(parents=True)
     path.write_text(NESTED)
-    assert raised(Cape, RuntimeError).reason == "auth.token_missing"
+    assert raised(lambda: Cape().connect("user/name"), RuntimeError).reason == "auth.token_missing"
 
 
 @pytest.mark.parametrize("wrong", [FunctionRef("local/echo", b"00"), FunctionRef(b"local/echo")])  # type: ignore[arg-type]

@@ -1,0 +1,20 @@
+"""Encrypting for a function, where the key is at hand."""
+
+from __future__ import annotations
+
+import base64
+
+from pycape import keys
+
+__all__ = ["encrypt"]
+
+
+def encrypt(message: bytes, key: bytes) -> bytes:
+    """Seals a message to a Cape key: raw bytes, without the tag ``cape:``. :meth:`pycape.Cape.encrypt`
+    gives what a function takes for its input.
+
+    :param key: what :meth:`pycape.Cape.key` gives, in DER; or PEM.
+    :raises ValueError: the key is no RSA key that can be used.
+    :raises TypeError: one of them is not bytes.
+    """
+    return base64.b64decode(keys.sealed(key, message).removeprefix(b"cape:"))
