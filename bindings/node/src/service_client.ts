@@ -70,13 +70,18 @@ export interface TokenRecord {
  * own, and may be made whatever else is under way. {@link Cape} has them all.
  */
 export class ServiceClient<R extends Results = "bytes"> {
-  /** @internal */
-  protected readonly settings: Settings;
+  // Private, so that printing a client shows no token.
+  readonly #settings: Settings;
   readonly #keys = new Map<string | undefined, string>();
 
   /** Reads and dials nothing yet. Throws an ArgumentError for options that cannot be used. */
   constructor(options: CapeOptions<R>) {
-    this.settings = settings(options);
+    this.#settings = settings(options);
+  }
+
+  /** @internal */
+  protected get settings(): Settings {
+    return this.#settings;
   }
 
   /**
@@ -97,7 +102,7 @@ export class ServiceClient<R extends Results = "bytes"> {
     }
     // A user's key is the service's to tell, and a token is of no use for it.
     const reached = username === undefined ? {} : { user: username, token: undefined, token_type: undefined };
-    const common = await attesting(this.settings, timeout, username === undefined ? undefined : this.settings.apiUrl);
+    const common = await attesting(this.#settings, timeout, username === undefined ? undefined : this.#settings.apiUrl);
     const key = publicPem(await request({ ...common, ...reached, request: "key" }, signal));
     this.#keys.set(username, key);
     return key;
@@ -127,7 +132,7 @@ export class ServiceClient<R extends Results = "bytes"> {
    */
   async deploy(path: string | URL, options: DeployOptions = {}): Promise<Deployed> {
     const { name, public: isPublic, signal, timeout } = split(options, "name", "public");
-    const common = await attesting(this.settings, timeout);
+    const common = await attesting(this.#settings, timeout);
     const answer = await request({ ...common, request: "deploy", path: local(path), name, public: isPublic }, signal);
     return JSON.parse(answer.toString()) as Deployed;
   }
@@ -136,14 +141,14 @@ export class ServiceClient<R extends Results = "bytes"> {
   async test(path: string | URL, input: Data, options?: CallOptions): Promise<ResultOf<R>> {
     const { signal, timeout } = callOptions(options);
     const bytes = Uint8Array.from(bytesOf(input));
-    const common = await attesting(this.settings, timeout);
+    const common = await attesting(this.#settings, timeout);
     return this.result(await request({ ...common, request: "test", path: local(path) }, signal, bytes));
   }
 
   /** The functions of the token's owner. */
   async list(options: ListOptions = {}): Promise<DeployedFunction[]> {
     const { limit, offset, signal, timeout } = split(options, "limit", "offset");
-    const answer = await request({ ...(await plain(this.settings, timeout)), request: "list", limit, offset }, signal);
+    const answer = await request({ ...(await plain(this.#settings, timeout)), request: "list", limit, offset }, signal);
     const functions = JSON.parse(answer.toString()) as { id: string; name: string; created_at: string }[];
     return functions.map(({ id, name, created_at }) => ({ id, name, createdAt: new Date(created_at) }));
   }
@@ -152,7 +157,7 @@ export class ServiceClient<R extends Results = "bytes"> {
   async delete(function_: FunctionName, options?: CallOptions): Promise<void> {
     const { signal, timeout } = callOptions(options);
     const { id } = FunctionRef.from(function_);
-    await request({ ...(await plain(this.settings, timeout)), request: "delete", id }, signal);
+    await request({ ...(await plain(this.#settings, timeout)), request: "delete", id }, signal);
   }
 
   /** Makes a token for the owner of this client's token. It is a secret that is told only once. */
@@ -162,7 +167,7 @@ export class ServiceClient<R extends Results = "bytes"> {
       throw argumentError("argument.options", "the expiry of the token is not a valid Date");
     }
     const only = function_ && FunctionRef.from(function_).id;
-    const common = await plain(this.settings, timeout);
+    const common = await plain(this.#settings, timeout);
     const answer = await request({ ...common, request: "token_create", name, description, function: only, expiry: expiry?.toISOString() }, signal);
     return answer.toString();
   }
@@ -170,7 +175,7 @@ export class ServiceClient<R extends Results = "bytes"> {
   /** The tokens that were made for the owner of this client's token. */
   async listTokens(options?: CallOptions): Promise<TokenRecord[]> {
     const { signal, timeout } = callOptions(options);
-    const answer = await request({ ...(await plain(this.settings, timeout)), request: "token_list" }, signal);
+    const answer = await request({ ...(await plain(this.#settings, timeout)), request: "token_list" }, signal);
     return (JSON.parse(answer.toString()) as Record<string, string>[]).map((record) => ({
       id: record["id"] ?? "",
       name: record["name"] ?? "",
@@ -184,12 +189,12 @@ export class ServiceClient<R extends Results = "bytes"> {
   /** Revokes a token, by the id that the list gives. */
   async deleteToken(id: string, options?: CallOptions): Promise<void> {
     const { signal, timeout } = callOptions(options);
-    await request({ ...(await plain(this.settings, timeout)), request: "token_delete", id }, signal);
+    await request({ ...(await plain(this.#settings, timeout)), request: "token_delete", id }, signal);
   }
 
   /** A result as this client gives it. @internal */
   protected result(bytes: Buffer): ResultOf<R> {
-    return (this.settings.results === "text" ? textOf(bytes) : output(bytes)) as ResultOf<R>;
+    return (this.#settings.results === "text" ? textOf(bytes) : output(bytes)) as ResultOf<R>;
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 
 import {
   ACCEPT_ANY_ENCLAVE,
@@ -117,6 +118,11 @@ describe("the options of Cape", () => {
       return true;
     });
   });
+});
+
+test("a client that is printed shows no token", () => {
+  using cape = new Cape({ url, policy, token: "a-token" });
+  assert.doesNotMatch(inspect(cape, { showHidden: true, depth: 9 }) + JSON.stringify(cape), /a-token/);
 });
 
 test("the bytes that carry a token are wiped after the connect", async (context) => {

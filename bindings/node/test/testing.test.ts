@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+
+import { ArgumentError, AttestationError, type CapeError, ClosedError, counters, PolicyError, TimeoutError } from "libcape";
+import { startLocalEnclave, type TestEnclave } from "libcape/testing";
+
+import { fault, functionFolder, packageFolder, python, repository } from "./support.js";
+
+const echo = functionFolder("echo");
+const input = Buffer.from("x");
+
+describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
+  const faults: [string, new (...args: never[]) => CapeError, string][] = [
+    ["expired", AttestationError, "chain.expired"],
+    ["Replayed nonce", AttestationError, "nonce.mismatch"],
+    ["wrong PCR", PolicyError, "policy.debug_mode"],
+    ["clock three days off", AttestationError, "time.clock_skew"],
+    ["clock_off", AttestationError, "time.clock_skew"],
+    ["dropped connection", ClosedError, "closed.outcome_unknown"],
+    ["truncated frame", ClosedError, "closed.outcome_unknown"],
+    ["slow reply", TimeoutError, "timeout.outcome_unknown"],
+  ];
+  test("makes it fail by plain names, for as long as it likes", async (context) => {
+    const enclave = await startLocalEnclave([echo], { python: python(), context });
+    using client = enclave.client();
+    for (const [name, kind, reason] of faults) {
+      {
+        using _failing = enclave.fail(name);
+        await assert.rejects(client.run("local/echo", input, { timeout: 1_000 }), fault(kind as never, reason));
+      }
+      assert.deepStrictEqual(await client.run("local/echo", input), input);
+    }
+    using text = enclave.client({ results: "text" });
+    enclave.fail("no reply");
+    enclave.behave();
+    assert.equal(await text.run("local/echo", input), "x");
+  });
+
+  test("knows every fault by its words", async () => {
+    await using enclave = await startLocalEnclave(echo, { python: python(), faults: ["slow"] });
+    const header = await readFile(repository("include/cape.h"), "utf8");
+    const comment = /The names:(.*?)\*\/\s*CAPE_API int32_t cape_enclave_set_faults/s.exec(header)?.[1] ?? "";
+    const names = comment.match(/[a-z0-9]+(?:_[a-z0-9]+)+/g) ?? [];
+    assert.ok(names.length > 30);
+    for (const name of names) {
+      enclave.fail(name, name.replaceAll("_", " "));
+    }
+    for (const wrong of [["on fire"], [], [5 as never]]) {
+      assert.throws(() => enclave.fail(...wrong), fault(ArgumentError, "argument.fault"));
+    }
+  });
+
+  test("has it ended when the test has, by node:test and by vitest", async (context) => {
+    const { enclaves } = counters().handles;
+    await context.test("inner", async (inner) => {
+      await startLocalEnclave(echo, { python: python(), context: inner });
+      assert.equal(counters().handles.enclaves, enclaves + 1);
+    });
+    assert.equal(counters().handles.enclaves, enclaves);
+    let finish = async (): Promise<void> => assert.fail("nothing was registered");
+    const enclave: TestEnclave = await startLocalEnclave(echo, { python: python(), context: { onTestFinished: (act) => (finish = act) } });
+    await finish();
+    assert.equal(counters().handles.enclaves, enclaves);
+    assert.throws(() => enclave.fail("expired"), fault(ClosedError, "closed.not_sent"));
+  });
+
+  test("serves what it is told to", async (context) => {
+    const enclave = await startLocalEnclave([echo, `${packageFolder}test/functions/moody`], { python: python(), tls: true, context });
+    assert.deepEqual(enclave.functions.map(({ name }) => name).sort(), ["local/echo", "local/moody"]);
+    assert.match(enclave.url, /^wss:/);
+    assert.match(enclave.tlsCa ?? "", /BEGIN CERTIFICATE/);
+    assert.match(enclave.attestationRoot, /BEGIN CERTIFICATE/);
+    assert.equal(enclave.pcrs["0"]?.length, 96);
+  });
+});
