@@ -111,6 +111,8 @@ func (c countingFS) Open(name string) (fs.File, error) {
 // Stat and ReadDir open no file: opening a pipe would wait for a writer.
 func (c countingFS) Stat(name string) (fs.FileInfo, error)      { return fs.Stat(c.FS, name) }
 func (c countingFS) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(c.FS, name) }
+func (c countingFS) ReadLink(name string) (string, error)       { return fs.ReadLink(c.FS, name) }
+func (c countingFS) Lstat(name string) (fs.FileInfo, error)     { return fs.Lstat(c.FS, name) }
 
 type countingFile struct {
 	fs.File
