@@ -28,7 +28,7 @@ BINDIR     ?= $(PREFIX)/bin
 DATADIR    ?= $(PREFIX)/share
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node bench fuzz soak soak-load soak-sanitizers soak-race soak-pointers soak-valgrind clean always
+.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node bench fuzz soak soak-load soak-serdio soak-sanitizers soak-race soak-pointers soak-valgrind clean always
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -181,10 +181,14 @@ fuzz: ## every fuzz target, FUZZTIME each (30s)
 		done; \
 	done
 
-soak: soak-load soak-sanitizers soak-race soak-pointers soak-valgrind ## what takes minutes: load, sanitizers, race detector, pointer checks, valgrind
+soak: soak-load soak-serdio soak-sanitizers soak-race soak-pointers soak-valgrind ## what takes minutes: load, a million damaged messages, sanitizers, race detector, pointer checks, valgrind
 
 soak-load: build
 	CAPE_SOAK=1 $(GO) test -count=1 -v -timeout 40m ./tests/soak
+
+# Of each message Go and Python must think the same; CAPE_SEED gives others.
+soak-serdio: bindings
+	CAPE_SOAK=1 CAPE_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(GO) test -count=1 -v -timeout 40m -run '^TestGoAndPythonAgree' ./core/serdio
 
 # The C and C++ programs of the tests, each with a library built for the purpose.
 SOAK_PROGRAMS = CAPE_SOAK=1 CAPE_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(GO) test -count=1 -timeout 40m ./tests/c/suite -run

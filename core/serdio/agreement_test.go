@@ -250,7 +250,7 @@ func (v verdict) reason() string {
 // knows none but the timestamp, and checks that.
 func (v verdict) foreign() bool {
 	return strings.HasPrefix(string(v.text), "serdio.type ") &&
-		(strings.Contains(string(v.text), "MessagePack's own") || strings.Contains(string(v.text), "timestamp") || strings.Contains(string(v.text), "nanoseconds"))
+		(strings.Contains(string(v.text), "MessagePack's own") || strings.Contains(strings.ToLower(string(v.text)), "timestamp") || strings.Contains(string(v.text), "nanoseconds"))
 }
 
 // ask gives each of count messages to Python and to check. Both next must give the same ones.
