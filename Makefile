@@ -28,7 +28,7 @@ BINDIR     ?= $(PREFIX)/bin
 DATADIR    ?= $(PREFIX)/share
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall abidiff bindings demo test check test-go test-python test-node bench fuzz soak soak-load soak-serdio soak-sanitizers soak-race soak-pointers soak-valgrind clean always
+.PHONY: help build install uninstall abidiff bindings npm-pack demo test check test-go test-python test-node bench fuzz soak soak-load soak-serdio soak-sanitizers soak-race soak-pointers soak-valgrind clean always
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -109,6 +109,9 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 $(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name '*.ts') $(wildcard $(NODE)/tsconfig*.json)
 	cd $(NODE) && $(NPM) run --silent build
 	@touch $@
+
+npm-pack: build bindings ## the Node package with the library inside, in build/ as .tgz
+	@cd $(NODE) && node pack.mjs ../../build
 
 build/demo-c: build/libcape.so include/cape.h $(wildcard tests/c/example*.c tests/c/*.h)
 	$(CC) -std=c11 -Wall -Wextra -Werror -O2 -Iinclude -o $@ tests/c/example.c -Lbuild -lcape -Wl,-rpath,'$$ORIGIN'

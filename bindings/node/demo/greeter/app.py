@@ -1,0 +1,2 @@
+def cape_handler(name: bytes) -> bytes:
+    return b"hello " + name + b", from inside"

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+
+import { packageFolder, repository } from "./support.js";
+
+const run = promisify(execFile);
+const native = `@libcape/${process.platform}-${process.arch}`;
+
+describe("the packed package", { timeout: 60_000 }, () => {
+  let folder: string;
+  let installed: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
+    await copyFile(repository("build/libcape.so"), join(folder, "libcape.so"));
+    await run(process.execPath, [join(packageFolder, "pack.mjs"), folder]);
+    installed = join(folder, "node_modules/libcape");
+    await mkdir(installed, { recursive: true });
+    const { version } = JSON.parse(await readFile(join(packageFolder, "package.json"), "utf8")) as { version: string };
+    await run("tar", ["-xzf", join(folder, `libcape-${version}.tgz`), "--strip-components=1", "-C", installed]);
+    // What npm would install beside it.
+    for (const name of ["koffi", "@koromix", "@msgpack"]) {
+      await symlink(join(packageFolder, "node_modules", name), join(folder, "node_modules", name));
+    }
+  });
+
+  after(() => rm(folder, { recursive: true }));
+
+  async function script(code: string): Promise<string> {
+    const { CAPE_LIBRARY: _, ...env } = process.env;
+    const { stdout } = await run(process.execPath, ["-e", code], { cwd: folder, env });
+    return stdout;
+  }
+
+  test("is less than 8 MB for each platform, and holds neither tests nor scripts", async () => {
+    const packages = (await readdir(folder)).filter((name) => name.endsWith(".tgz"));
+    assert.equal(packages.length, 2);
+    for (const name of packages) {
+      assert.ok((await stat(join(folder, name))).size < 8_000_000, name);
+    }
+    assert.deepEqual((await readdir(join(installed, "dist"))).sort(), ["cjs", "index.d.ts", "index.js", "original.d.ts", "original.js", "testing.d.ts", "testing.js"]);
+    const about = JSON.parse(await readFile(join(installed, "package.json"), "utf8")) as Record<string, Record<string, string>>;
+    assert.deepEqual([about["scripts"], about["devDependencies"]], [undefined, undefined]);
+    assert.deepEqual(Object.keys(about["optionalDependencies"] ?? {}), [native]);
+  });
+
+  test("runs its demo, of which the library is its own", async () => {
+    const { CAPE_LIBRARY: _, ...env } = process.env;
+    const { stdout, stderr } = await run(process.execPath, [join(installed, "dist/cjs/demo.js"), "ada"], { cwd: folder, env });
+    assert.match(stdout, /^attested i-[0-9a-f]+-enc[0-9a-f]+, PCR0 [0-9a-f]{8}\.\.\.\nhello ada, from inside\n$/);
+    assert.equal(stderr, "");
+    const maps = `require("libcape").counters(); console.log(require("fs").readFileSync("/proc/self/maps", "utf8").match(/\\/.*libcape.so/)[0]);`;
+    assert.equal(await script(maps), `${join(installed, "node_modules", native, "libcape.so")}\n`);
+  });
+
+  test("says what to install where the library is missing", async () => {
+    await rm(join(installed, "node_modules"), { recursive: true });
+    const message = await script(`try { require("libcape").counters(); } catch (error) { console.log(error.name, error.reason, error.message); }`);
+    assert.ok(message.startsWith("LibraryError library.load "), message);
+    assert.match(message, new RegExp(`${native}/libcape.so \\(the package of this platform\\): no such file; .*; install ${native} `));
+  });
+});
