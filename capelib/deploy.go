@@ -105,6 +105,7 @@ type upload struct {
 	options Options
 	target  *target
 	socket  *transport.Conn
+	trial   bool // it is run, and not kept
 	replies <-chan replyFrom
 	early   *replyFrom // what was answered before all was sent
 }
@@ -190,15 +191,21 @@ func (u *upload) failure(ctx context.Context, err error, sent bool) *Error {
 		}
 	}
 	isNetwork := errors.As(err, &network)
-	what, end := "not_sent", " before the function was sent as a whole: deploy it again"
+	subject, what, end := "the deployment", "not_sent", " before the function was sent as a whole: deploy it again"
 	if sent {
 		what, end = "outcome_unknown", " after the function was sent, and it may have been taken: look for it in a list"
+	}
+	if u.trial {
+		subject, end = "the test", " before all was sent: test it again"
+		if sent {
+			end = " after all was sent: the function may have run"
+		}
 	}
 	var own *Error
 	var result *Error
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		result = NewError("cancelled."+what, "the deployment was cancelled"+end)
+		result = NewError("cancelled."+what, subject+" was cancelled"+end)
 	case ctx.Err() != nil, isNetwork && network.Reason == "timeout.write", errors.As(err, &own) && own.Code == CodeTimeout:
 		result = NewError("timeout."+what, "the deadline passed"+end)
 	case isNetwork && (network.Reason == "closed.lost" || network.Reason == "closed.peer"):

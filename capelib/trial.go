@@ -48,7 +48,7 @@ func Test(ctx context.Context, o Options, path string, input []byte) ([]byte, *R
 	stop := transport.SpawnWhenDone(ctx, func() { _ = socket.Close() }, nil)
 	defer stop()
 	socket.SetReadLimit(maxReply)
-	u := upload{options: o, target: t, socket: socket, replies: awaitReply(socket)}
+	u := upload{trial: true, options: o, target: t, socket: socket, replies: awaitReply(socket)}
 	for _, part := range []*bytes.Buffer{archive, bytes.NewBuffer(input)} {
 		encapsulated, sealed, err := hpke.SealApart(document.PublicKey, part.Bytes())
 		if err != nil {
