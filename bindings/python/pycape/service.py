@@ -31,7 +31,7 @@ class DeployedFunction(TypedDict):
     """A function of the caller's, as a service tells of it."""
 
     id: str  #: 22 characters
-    name: str  #: without its user
+    name: str  #: "user/name"
     created_at: str  #: RFC 3339
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import textwrap
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 import pytest
 
@@ -56,8 +57,9 @@ def descriptors() -> int:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
     """No test reads the settings or the login of who runs it. Gives the home folder."""
-    for name in ("CAPE_ENCLAVE_HOST", "CAPE_ATTESTATION_ROOT", "CAPE_TLS_CA"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith(("CAPE_", "CAPEDEV_")) and name != "CAPE_LIBRARY":
+            monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -84,6 +86,49 @@ def enclave(shared_enclave: LocalEnclave) -> Iterator[LocalEnclave]:
     """A local enclave that behaves well until the test says otherwise."""
     yield shared_enclave
     shared_enclave.set_faults()
+
+
+class Running(NamedTuple):
+    """A service, to which functions can be deployed, in a process of its own."""
+
+    url: str
+    root: str  # a path
+    token: str
+    pcrs: dict[str, str]
+
+    def settings(self) -> dict[str, Any]:
+        """What a client of it needs."""
+        return {
+            "url": self.url,
+            "attestation_root": self.root,
+            "access_token": self.token,
+            "policy": {"pcrs": self.pcrs},
+        }
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service in which ada has a token."""
+    folder = tmp_path_factory.mktemp("service")
+    command = [ROOT / "build" / "cape", "enclave", "--auth", "--user", "ada"]
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            [*command, "--data", folder / "data", "--python", sys.executable],
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, (folder / "log").read_text()
+        ready = json.loads(line)
+        token = pathlib.Path(ready["token"]).read_text().strip()
+        yield Running(ready["url"], ready["attestation_root"], token, ready["pcrs"])
+    finally:
+        process.terminate()
+        process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 @pytest.fixture
