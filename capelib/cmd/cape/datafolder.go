@@ -24,7 +24,7 @@ func (o *serviceOptions) register(command *cobra.Command) {
 	f := command.Flags()
 	f.StringVar(&o.data, "data", "", "keep functions, tokens and keys in `DIR`, so that clients can deploy")
 	f.BoolVar(&o.auth, "auth", false, "refuse callers without a valid token")
-	f.StringArrayVar(&o.keys, "auth-keys", nil, "accept access tokens that a public key in `FILE` (PEM) has signed; implies --auth")
+	f.StringArrayVar(&o.keys, "auth-keys", nil, "accept access tokens that a public key in `FILE` (PEM, or a JSON Web Key Set) has signed; implies --auth")
 	f.StringVar(&o.audience, "auth-audience", "", "accept only such access tokens as are for `AUDIENCE`")
 	f.StringVar(&o.user, "user", service.DefaultUser, "`NAME` of the user whose token --auth makes at the start")
 }
@@ -62,17 +62,17 @@ func (o *serviceOptions) open(log *slog.Logger) (*openedService, error) {
 	if o.data == "" {
 		return nil, nil
 	}
-	var issuers []any
+	var issuers []service.Issuer
 	for _, path := range o.keys {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, usagef("the key of --auth-keys cannot be read: %v", err)
 		}
-		key, err := service.ParsePublicKey(text)
+		keys, err := service.ParseIssuers(text)
 		if err != nil {
-			return nil, usagef("the key in %s cannot be used: %v", path, err)
+			return nil, usagef("the keys in %s cannot be used: %v", path, err)
 		}
-		issuers = append(issuers, key)
+		issuers = append(issuers, keys...)
 	}
 	folder, err := store.Open(o.data)
 	if err != nil {

@@ -6,9 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -83,50 +80,4 @@ func tokenSigner(from store.Store) (*ecdsa.PrivateKey, error) {
 	return keptKey(from, "tokens", func() (*ecdsa.PrivateKey, error) {
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	})
-}
-
-// minRSABits is how large an RSA key has to be that signs tokens.
-const minRSABits = 2048
-
-// ParsePublicKey reads a key that signs tokens, in PEM: SubjectPublicKeyInfo or PKCS#1, RSA with
-// 2048 bits or more, or ECDSA on P-256 or P-384. It returns a *rsa.PublicKey or a
-// *ecdsa.PublicKey.
-func ParsePublicKey(text []byte) (any, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("it is no PEM")
-	}
-	var key any
-	var err error
-	if block.Type == "RSA PUBLIC KEY" {
-		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
-	} else {
-		key, err = x509.ParsePKIXPublicKey(block.Bytes)
-	}
-	if err != nil {
-		return nil, errors.New("it is no public key in PEM")
-	}
-	if _, err := methods(key); err != nil {
-		return nil, err
-	}
-	return key, nil
-}
-
-// methods are the ways of signing that go with a key (RFC 7518 section 3.1).
-func methods(key any) ([]string, error) {
-	switch key := key.(type) {
-	case *rsa.PublicKey:
-		if key.N.BitLen() < minRSABits {
-			return nil, fmt.Errorf("it has %d bits: an RSA key that signs tokens has %d or more", key.N.BitLen(), minRSABits)
-		}
-		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}, nil
-	case *ecdsa.PublicKey:
-		switch key.Curve {
-		case elliptic.P256():
-			return []string{"ES256"}, nil
-		case elliptic.P384():
-			return []string{"ES384"}, nil
-		}
-	}
-	return nil, errors.New("it is neither an RSA key nor one on P-256 or P-384")
 }

@@ -49,9 +49,8 @@ type Options struct {
 	// that this service made, and that has expired or was revoked or is for something else, is
 	// still refused.
 	Auth bool
-	// Issuers are public keys, of type *rsa.PublicKey or *ecdsa.PublicKey, whose access tokens
-	// are good.
-	Issuers []any
+	// Issuers are those whose access tokens are good, see [ParseIssuers].
+	Issuers []Issuer
 	// Audience is what such an access token has to be for; empty: this is not looked at.
 	Audience string
 	// Log receives what is done to functions and tokens, never a token; nil: nothing.
@@ -85,8 +84,8 @@ func New(o Options) (*Service, error) {
 		o.Now = time.Now
 	}
 	for _, key := range o.Issuers {
-		if _, err := methods(key); err != nil {
-			return nil, err
+		if _, err := key.methods(); err != nil {
+			return nil, fmt.Errorf("the key of an issuer cannot be used: %w", err)
 		}
 	}
 	signer, err := tokenSigner(o.Store)

@@ -341,7 +341,7 @@ func TestTokensAreChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer folder.Close()
-	s, err := service.New(service.Options{Store: folder, Auth: true, Now: clock, Issuers: []any{&issuerKey.PublicKey}, Audience: "here"})
+	s, err := service.New(service.Options{Store: folder, Auth: true, Now: clock, Issuers: []service.Issuer{{Key: &issuerKey.PublicKey}}, Audience: "here"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"regexp"
@@ -39,14 +40,14 @@ type claims struct {
 // userName is what a user may be called: it is part of functions' names.
 var userName = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,64}$`)
 
-// user is whom a token names; empty: nobody that can be used.
+// user is whom a token names; empty: nobody that can be used. A name that cannot be used is not
+// passed over for the next: what an issuer calls one user there may be the name of another.
 func (c *claims) user() string {
-	for _, name := range []string{c.Username, c.Nickname, c.Subject} {
-		if userName.MatchString(name) && name != "." && name != ".." {
-			return name
-		}
+	name := cmp.Or(c.Username, c.Nickname, c.Subject)
+	if !userName.MatchString(name) || name == "." || name == ".." {
+		return ""
 	}
-	return ""
+	return name
 }
 
 // newToken signs a personal access token for what the store knows of it.
@@ -70,8 +71,8 @@ func (s *Service) newToken(t store.Token) (string, error) {
 }
 
 // parse checks a token against a key, with the ways of signing that go with it.
-func (s *Service) parse(token string, key any, more ...jwt.ParserOption) (*claims, error) {
-	allowed, err := methods(key)
+func (s *Service) parse(token string, by Issuer, more ...jwt.ParserOption) (*claims, error) {
+	allowed, err := by.methods()
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (s *Service) parse(token string, key any, more ...jwt.ParserOption) (*claim
 		jwt.WithValidMethods(allowed), jwt.WithTimeFunc(s.options.Now), jwt.WithStrictDecoding(),
 	}, more...)...)
 	var c claims
-	_, err = parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return key, nil })
+	_, err = parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return by.Key, nil })
 	return &c, err
 }
 
@@ -127,18 +128,22 @@ func (s *Service) verify(token string) (enclave.Caller, error) {
 	if err != nil {
 		return enclave.Caller{}, refused(statusUnknown, "the token is no JSON web token: pass the whole of it")
 	}
+	if _, critical := form.Header["crit"]; critical { // RFC 7515 section 4.1.11: nothing of it is understood here
+		return enclave.Caller{}, refused(statusUnknown, "the token asks for what is not known here: its header has \"crit\"")
+	}
 	if form.Header["kid"] == signerName {
 		return s.verifyOwn(token)
 	}
 	if f, err := s.store.Function(hint.Subject); err == nil && f.TokenKey != "" {
 		return s.verifyForFunction(token, f)
 	}
-	return s.verifyIssued(token)
+	id, _ := form.Header["kid"].(string)
+	return s.verifyIssued(token, id)
 }
 
 // verifyOwn checks a token that this service made.
 func (s *Service) verifyOwn(token string) (enclave.Caller, error) {
-	c, err := s.parse(token, &s.signer.PublicKey, jwt.WithIssuer(issuer), jwt.WithAudience(audience))
+	c, err := s.parse(token, Issuer{Key: &s.signer.PublicKey}, jwt.WithIssuer(issuer), jwt.WithAudience(audience))
 	if unverifiable(err) {
 		// Another service has the same name for its key, and another data folder.
 		return enclave.Caller{}, refused(statusUnknown, "the token was not made by this enclave: use one that was")
@@ -163,7 +168,7 @@ func (s *Service) verifyForFunction(token string, f store.Function) (enclave.Cal
 	if err != nil {
 		return enclave.Caller{}, err
 	}
-	c, err := s.parse(token, key, jwt.WithExpirationRequired(), jwt.WithLeeway(leeway))
+	c, err := s.parse(token, Issuer{Key: key}, jwt.WithExpirationRequired(), jwt.WithLeeway(leeway))
 	if err != nil {
 		return enclave.Caller{}, invalid(err)
 	}
@@ -174,13 +179,17 @@ func (s *Service) verifyForFunction(token string, f store.Function) (enclave.Cal
 	return enclave.Caller{User: f.Owner, Function: f.ID}, nil
 }
 
-// verifyIssued checks an access token of one of the issuers.
-func (s *Service) verifyIssued(token string) (enclave.Caller, error) {
+// verifyIssued checks an access token of one of the issuers, which names the key with this id; "":
+// none.
+func (s *Service) verifyIssued(token, id string) (enclave.Caller, error) {
 	more := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithLeeway(leeway)}
 	if s.options.Audience != "" {
 		more = append(more, jwt.WithAudience(s.options.Audience))
 	}
 	for _, key := range s.options.Issuers {
+		if id != "" && key.ID != "" && key.ID != id {
+			continue
+		}
 		c, err := s.parse(token, key, more...)
 		switch {
 		case unverifiable(err):
