@@ -201,3 +201,12 @@ func commands(t *testing.T, above []string) [][]string {
 	}
 	return all
 }
+
+func TestEachCommandsHelpTellsTheExitStatus(t *testing.T) {
+	t.Parallel()
+	for _, command := range append(commands(t, nil), nil) {
+		if text := help(t, command); !strings.Contains(text, "Exit status: 0") {
+			t.Errorf("cape %s: %s", strings.Join(command, " "), text)
+		}
+	}
+}

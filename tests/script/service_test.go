@@ -65,7 +65,7 @@ func startService(t testing.TB, folder string, later func(func())) enclave.Info 
 	if _, err := kept.PutKey("cape/"+user, secrets().cape); err != nil {
 		t.Fatal(err)
 	}
-	s, err := service.New(service.Options{Store: kept, Auth: true, Issuers: []any{&secrets().issuer.PublicKey}})
+	s, err := service.New(service.Options{Store: kept, Auth: true, Issuers: []service.Issuer{{Key: &secrets().issuer.PublicKey}}})
 	if err != nil {
 		t.Fatal(err)
 	}

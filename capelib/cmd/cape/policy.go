@@ -73,15 +73,15 @@ func (p *policyFlags) given() bool {
 	return p.anyEnclave || len(p.pcrs) > 0 || p.functionChecksum != "" || p.keyPolicyChecksum != ""
 }
 
-// orFile gives the policy of a file, if one is named, or else that of the flags.
-func (p *policyFlags) orFile(name string) (*capelib.Policy, error) {
+// orFile gives the policy of a file, if a flag or a setting names one, or else that of the flags.
+func (p *policyFlags) orFile(by, name string) (*capelib.Policy, error) {
 	if name == "" {
 		return p.policy()
 	}
 	if p.given() {
 		return nil, usagef("give --policy, or the policy by --pcr, --function-checksum or --any-enclave, not both")
 	}
-	text, err := readFile("--policy", name)
+	text, err := readFile(by, name)
 	if err != nil {
 		return nil, err
 	}

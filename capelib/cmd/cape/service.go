@@ -44,7 +44,7 @@ func (s *serviceFlags) options() (capelib.Options, error) {
 // file reads the file that a flag names, or else a setting.
 func (e *environment) file(flag, name, setting string) ([]byte, error) {
 	if name == "" {
-		flag, name = setting, e.get(setting)
+		flag, name = "the setting "+setting+":", e.get(setting)
 	}
 	return readFile(flag, name)
 }
@@ -79,9 +79,9 @@ func (a *attestedFlags) options() (capelib.Options, error) {
 
 // readPolicy prefers what the command line says over the file that the settings name.
 func (a *attestedFlags) readPolicy() (*capelib.Policy, error) {
-	file := a.policyFile
+	by, file := "--policy", a.policyFile
 	if file == "" && !a.policy.given() {
-		file = a.environment.get("policy")
+		by, file = "the setting policy:", a.environment.get("policy")
 	}
-	return a.policy.orFile(file)
+	return a.policy.orFile(by, file)
 }

@@ -107,7 +107,7 @@ func printJSON(w io.Writer, report *capelib.Report) error {
 func (flags *verifyFlags) options() (capelib.VerifyOptions, error) {
 	o := capelib.VerifyOptions{AtDocumentTime: flags.atDocumentTime}
 	var err error
-	if o.Policy, err = flags.policy.orFile(flags.policyFile); err != nil {
+	if o.Policy, err = flags.policy.orFile("--policy", flags.policyFile); err != nil {
 		return o, err
 	}
 	for _, file := range flags.roots {
