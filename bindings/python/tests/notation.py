@@ -40,7 +40,8 @@ def _exact(value: Any) -> list[Any]:
         elif kind.__module__ == "numpy":
             written.append((kind, item.dtype.str, item.shape, item.tobytes()))
         elif kind in (datetime.datetime, datetime.time):
-            written.append((kind, item.isoformat(), item.fold))
+            # Beside an offset, fold says nothing.
+            written.append((kind, item.isoformat(), item.utcoffset() is None and item.fold))
         elif kind is decimal.Decimal:
             written.append((kind, str(item)))
         elif dataclasses.is_dataclass(item):
