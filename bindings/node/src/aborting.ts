@@ -14,7 +14,12 @@ export function onAbort(signal: AbortSignal, act: () => void): () => void {
   let waiters = waiting.get(signal);
   if (waiters === undefined) {
     const acts = new Set<() => void>();
-    waiters = { acts, listener: () => acts.forEach((each) => each()) };
+    const listener = (): void => {
+      for (const each of acts) {
+        each();
+      }
+    };
+    waiters = { acts, listener };
     waiting.set(signal, waiters);
     signal.addEventListener("abort", waiters.listener, { once: true });
   }

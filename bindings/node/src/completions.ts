@@ -51,7 +51,7 @@ function open(): Place {
     readable: true,
     writable: false,
     // One buffer for all wake-ups, whose content says nothing.
-    onread: { buffer: Buffer.alloc(16), callback: () => (drain(), true) },
+    onread: { buffer: Buffer.alloc(16), callback: onWakeUp },
   } as SocketConstructorOpts & ConnectOpts);
   opened.on("error", () => undefined); // it closes then
   opened.once("close", () => {
@@ -77,6 +77,12 @@ export function forget(operation: number): void {
   if (pending.delete(operation) && pending.size === 0) {
     socket?.unref();
   }
+}
+
+/** Keeps the descriptor being read, whatever is left to hand over. */
+function onWakeUp(): boolean {
+  drain();
+  return true;
 }
 
 /** Hands over what has ended. The descriptor stays readable while the library has more. */
@@ -116,5 +122,7 @@ function lost(error: CapeError): void {
   taken = next = 0;
   const all = [...pending.values()];
   pending.clear();
-  all.forEach((ended) => ended(error));
+  for (const ended of all) {
+    ended(error);
+  }
 }

@@ -83,7 +83,7 @@ process.on("worker", (worker: Worker) => {
   channel.unref();
   worker.once("exit", () => {
     // What it has told may still be on its way to the event loop.
-    for (let told; (told = receiveMessageOnPort(channel as never)); ) {
+    for (let told = receiveMessageOnPort(channel as never); told !== undefined; told = receiveMessageOnPort(channel as never)) {
       note(told.message as Block);
     }
     elsewhere.get(thread)?.forEach(closeAll);
