@@ -13,6 +13,8 @@ import os, threading, time
 
 def cape_handler(data):
     what = data[:16].decode().strip()
+    if what == "exit":
+        os._exit(3)
     if what == "memory":
         return len(bytearray(128 << 20))
     if what == "cpu":
@@ -43,6 +45,7 @@ func TestTheLimitsOfAnEnclaveAreThoseOfItsFlags(t *testing.T) {
 		says   string
 		status int
 	}{
+		"exit":                      {"exit status 3; what it printed last is in the enclave's log (function.error)", 1},
 		"memory":                    {"MemoryError", 1},
 		"cpu":                       {"processor time", 1},
 		"time":                      {"2s", 1},

@@ -99,6 +99,8 @@ func named(function string, raw bool, err error) error {
 	switch {
 	case strings.Contains(failure.Message, "ModuleNotFoundError"):
 		hint = "; put the module beside app.py, or have the enclave use an interpreter that has it"
+	case strings.Contains(failure.Message, "the function's process ended"):
+		hint = "; what it printed last is in the enclave's log"
 	case raw && (strings.Contains(failure.Message, "DecodeError") || strings.Contains(failure.Message, "npack")): // serdio's, and the original's
 		hint = "; a function made with serdio takes --args"
 	}
