@@ -72,6 +72,9 @@ func (s *session) deploy(ctx context.Context, by Caller) (id string, err error) 
 		return "", err
 	}
 	defer code.close()
+	if err := s.mayGoOn(); err != nil {
+		return "", err
+	}
 	return s.enclave.service.Deploy(ctx, by, Deployment{
 		Name: about.Name, Public: about.Public, TokenKey: about.TokenKey, Checksum: checksum, Code: code.reader(),
 	})

@@ -21,6 +21,11 @@ func (s *session) reply(ctx context.Context, r runner, q request) bool {
 		_ = s.conn.Close()
 		return false
 	}
+	if err := s.mayGoOn(); err != nil {
+		s.log.Info("session ended: what it was allowed, it is no longer", "reason", err)
+		s.end(s.enclave.toldOf(err))
+		return false
+	}
 	frame, err := s.result(ctx, r, q)
 	if ctx.Err() != nil {
 		return false

@@ -79,6 +79,9 @@ func (e *Enclave) open(w http.ResponseWriter, r *http.Request, conn net.Conn, ro
 	if about.leave != nil {
 		defer about.leave()
 	}
+	if about.standing == nil {
+		about.standing = by.Standing
+	}
 	if e.faulty(RejectUpgrade) {
 		refuse(w, http.StatusServiceUnavailable, "the handshake is rejected, as the fault reject_upgrade asks for")
 		return
@@ -88,18 +91,27 @@ func (e *Enclave) open(w http.ResponseWriter, r *http.Request, conn net.Conn, ro
 
 // runRoute is a session that runs one function.
 func (e *Enclave) runRoute(r *http.Request, by Caller, reference string) (*conversation, error) {
-	f := e.find(reference)
+	f, standing := e.find(reference), by.Standing
 	if f == nil {
 		deployed, err := e.service.Lookup(r.Context(), by, reference)
 		if err != nil {
 			return nil, err
 		}
 		f = e.deployedFunction(deployed)
+		standing = func() error {
+			if by.Standing != nil {
+				if err := by.Standing(); err != nil {
+					return err
+				}
+			}
+			_, err := e.service.Lookup(e.ctx, by, f.id)
+			return err
+		}
 	}
 	if by.Function != "" && by.Function != f.id {
 		return nil, &Refusal{http.StatusForbidden, "the token is for another function: use one for this function, or for any"}
 	}
-	return &conversation{function: f, limit: e.maxSealed(), queued: queueLargest * e.maxSealed(), talk: (*session).runFunction}, nil
+	return &conversation{function: f, limit: e.maxSealed(), queued: queueLargest * e.maxSealed(), standing: standing, talk: (*session).runFunction}, nil
 }
 
 // credential is the first subprotocol offered, if it is one of the two that name a kind of token,

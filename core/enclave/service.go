@@ -19,7 +19,7 @@ type Service interface {
 	// Authorise says who a caller is. It is asked at each handshake, before anything else.
 	Authorise(ctx context.Context, c Credential) (Caller, error)
 	// Lookup finds a function by its id or as "user/name". One that the caller may not run is
-	// not there.
+	// not there. It is asked again, by the id, before each request of a session that is open.
 	Lookup(ctx context.Context, by Caller, reference string) (*Deployed, error)
 	// Deploy keeps a function and returns its id. It is done when it returns: what the caller is
 	// told outlives a crash.
@@ -38,6 +38,9 @@ type Credential struct {
 type Caller struct {
 	User     string // who owns what they deploy
 	Function string // the id of the only function that they may run; empty: any of the user's
+	// Standing says whether the credential is still good. It is asked before each request of a
+	// session that is open, and before what was sent is kept; an error ends the session. nil: it stays good.
+	Standing func() error
 }
 
 // Deployed is a function that a service keeps.

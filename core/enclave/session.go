@@ -51,6 +51,8 @@ type conversation struct {
 	leave    func()    // called when it is over, if not before; nil: nothing is to be done
 	// claim adds to what the document states; nil: nothing. It may take its time.
 	claim func(ctx context.Context, c *claims) error
+	// standing says whether the session may go on, see Caller; nil: nothing can end it.
+	standing func() error
 	// talk holds the session from the document on, until it is over.
 	talk func(s *session, ctx context.Context)
 }
@@ -192,6 +194,14 @@ func (s *session) runFunction(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// mayGoOn says whether the caller may still do what the session is about.
+func (s *session) mayGoOn() error {
+	if s.standing == nil {
+		return nil
+	}
+	return s.standing()
 }
 
 // next waits for a message. Who takes one releases it in the queue.

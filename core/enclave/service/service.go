@@ -7,6 +7,10 @@
 // Whose token it is decides what a caller owns. The enclave makes tokens itself, personal access
 // tokens, signed with a key of the store; it takes access tokens of issuers whose keys it is
 // given; and tokens that a deployer has signed for one function, whose key came with the function.
+//
+// A token that is revoked, or whose time is over, and a function that is deleted, end the sessions
+// that are open with it: what runs at that moment is finished, and the next request is told why in
+// place of an answer.
 package service
 
 import (

@@ -151,15 +151,35 @@ func (s *Service) verifyOwn(token string) (enclave.Caller, error) {
 	if err != nil {
 		return enclave.Caller{}, invalid(err)
 	}
-	kept, err := s.store.Token(c.ID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && kept.Owner != c.Subject {
-		return enclave.Caller{}, refused(http.StatusUnauthorized, "the token was revoked: have another made")
-	}
+	kept, err := s.kept(c)
 	if err != nil {
 		return enclave.Caller{}, err
 	}
 	s.store.UseToken(kept.ID, s.options.Now().UTC())
-	return enclave.Caller{User: kept.Owner, Function: kept.Function}, nil
+	standing := func() error {
+		if _, err := s.kept(c); err != nil {
+			return err
+		}
+		return s.unexpired(c, 0)
+	}
+	return enclave.Caller{User: kept.Owner, Function: kept.Function, Standing: standing}, nil
+}
+
+// kept is what the store knows of a token that this service made.
+func (s *Service) kept(c *claims) (store.Token, error) {
+	kept, err := s.store.Token(c.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && kept.Owner != c.Subject {
+		return kept, refused(http.StatusUnauthorized, "the token was revoked: have another made")
+	}
+	return kept, err
+}
+
+// unexpired says whether the time of a token that was good is still to come.
+func (s *Service) unexpired(c *claims, leeway time.Duration) error {
+	if c.ExpiresAt != nil && !s.options.Now().Before(c.ExpiresAt.Add(leeway)) {
+		return invalid(jwt.ErrTokenExpired)
+	}
+	return nil
 }
 
 // verifyForFunction checks a token that a function's deployer has signed for it.
@@ -176,7 +196,7 @@ func (s *Service) verifyForFunction(token string, f store.Function) (enclave.Cal
 	if c.Scope != "" && !slices.Contains(strings.Fields(c.Scope), invoke) {
 		return enclave.Caller{}, refused(http.StatusForbidden, "the token is not for running the function: its scope lacks %s", invoke)
 	}
-	return enclave.Caller{User: f.Owner, Function: f.ID}, nil
+	return enclave.Caller{User: f.Owner, Function: f.ID, Standing: func() error { return s.unexpired(c, leeway) }}, nil
 }
 
 // verifyIssued checks an access token of one of the issuers, which names the key with this id; "":
@@ -199,7 +219,7 @@ func (s *Service) verifyIssued(token, id string) (enclave.Caller, error) {
 		case c.user() == "":
 			return enclave.Caller{}, refused(http.StatusUnauthorized, "the token names no user: its claim https://capeprivacy.com/username is missing")
 		}
-		return enclave.Caller{User: c.user()}, nil
+		return enclave.Caller{User: c.user(), Standing: func() error { return s.unexpired(c, leeway) }}, nil
 	}
 	return enclave.Caller{}, refused(statusUnknown, "the token is of nobody whom this enclave trusts: use one that it made, or that an issuer of its choice made")
 }
