@@ -77,10 +77,22 @@ export type Name = keyof typeof prototypes;
 type Functions = Record<Name, ReturnType<LibraryHandle["func"]>>;
 
 let loaded: Functions | undefined;
+let origin = "";
 
 /** Loads the library, unless it is. Throws a LibraryError where that cannot be. */
 export function functions(): Functions {
   return (loaded ??= openLibrary(load));
+}
+
+/** Loads the library from this path, as another thread has. */
+export function loadFrom(path: string): void {
+  loaded = load(path);
+}
+
+/** Where the library was loaded from. */
+export function libraryPath(): string {
+  functions();
+  return origin;
 }
 
 function load(path: string): Functions {
@@ -95,6 +107,7 @@ function load(path: string): Functions {
       reason: "library.version",
     });
   }
+  origin = path;
   return found;
 }
 

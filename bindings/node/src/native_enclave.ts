@@ -1,5 +1,6 @@
+import { callApart } from "./errands.js";
 import { notSent } from "./failure.js";
-import { call, callOnPool, functions, takeJSON, wideNumbers } from "./ffi.js";
+import { call, functions, takeJSON, wideNumbers } from "./ffi.js";
 import { close, type Place, reserve, vacate } from "./handles.js";
 import { withJSON } from "./native_options.js";
 
@@ -15,7 +16,7 @@ export interface EnclaveInfo {
 /**
  * A local enclave in this process. To start one and to end it takes long: about 150 ms, for keys,
  * certificates and digests; and 5 to 20 ms, up to a second, for the processes of its functions to
- * end. The library has no operations for these two, so they run on libuv's pool.
+ * end. The library has no operations for these two, so they are errands.
  */
 export class Enclave {
   #place: Place | undefined;
@@ -32,9 +33,9 @@ export class Enclave {
     functions();
     const place = reserve();
     try {
-      // Without a token there is nothing to wipe, and the pool reads it later.
+      // Without a token there is nothing to wipe, and the thread reads it later.
       const json = withJSON(options, (json) => json.slice());
-      await callOnPool("cape_enclave_start", json, json.length, place);
+      await callApart("cape_enclave_start", json, json.length, place);
     } catch (error) {
       vacate(place);
       throw error;
@@ -66,7 +67,7 @@ export class Enclave {
   async #close(): Promise<void> {
     const place = this.#place as Place;
     this.#place = undefined;
-    await callOnPool("cape_close", place[0]);
+    await callApart("cape_close", place[0]);
     vacate(place);
   }
 }

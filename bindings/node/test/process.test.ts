@@ -135,6 +135,26 @@ describe("a program", () => {
     assert.ok(performance.now() - began < 20_000, "the file was read after the deadline of 30 s");
   });
 
+  test("starts and ends an enclave and calls it while libuv's pool is held by others", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
+    try {
+      const pipe = join(folder, "pipe");
+      await run("mkfifo", [pipe]);
+      const code = `const fs = await import("node:fs");
+        let isHeld = true;
+        fs.open(${JSON.stringify(pipe)}, "r", () => (isHeld = false));
+        ${start}
+        cape.close();
+        await enclave.close();
+        console.log(isHeld);
+        fs.openSync(${JSON.stringify(pipe)}, "r+"); // lets the other go
+        process.exit();`;
+      assert.equal(await script(code, { UV_THREADPOOL_SIZE: "1" }), "done\ntrue\n");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   test("may exit while it connects", async () => {
     const silent = createServer().listen(0, "127.0.0.1");
     await once(silent, "listening");

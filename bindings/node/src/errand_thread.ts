@@ -1,0 +1,13 @@
+/** What the thread of errands.ts runs. */
+import { parentPort, workerData } from "node:worker_threads";
+
+import type { Answer, Errand } from "./errands.js";
+import { failure, loadFrom, status } from "./ffi.js";
+
+loadFrom(workerData as string);
+
+parentPort?.on("message", ({ number, name, parameters }: Errand) => {
+  const code = status(name, ...parameters);
+  const { reason, message } = code === 0 ? { reason: "", message: "" } : failure(code);
+  parentPort?.postMessage({ number, code, reason, message } satisfies Answer);
+});
