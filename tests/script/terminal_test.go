@@ -43,6 +43,9 @@ func TestUploadsDrawABarOnATerminal(t *testing.T) {
 	if before, after, drawn := strings.Cut(deployed, full); err == nil || !drawn || !strings.HasPrefix(before, "\rdeploying ") || !strings.HasPrefix(after, "cape: ") || strings.Count(after, "\n") != 1 {
 		t.Errorf("%v, %q", err, deployed)
 	}
+	if tried, err := shown("test", "echo", "x"); err != nil || !strings.HasPrefix(tried, "\rsending [") || !strings.HasSuffix(tried, full) {
+		t.Errorf("%v, %q", err, tried)
+	}
 	large := strings.Repeat("x", 100<<10) // an argument can be no longer
 	if sent, err := shown("run", user+"/echo", large); err != nil || sent != "" {
 		t.Errorf("for a small input, %v, %q", err, sent)

@@ -41,7 +41,7 @@ ciphertexts are held in memory.
 			}
 			ctx, stop := e.untilInterrupted(command.Context())
 			defer stop()
-			output, report, err := capelib.Test(ctx, options, args[0], input)
+			output, report, err := capelib.Trial{Path: args[0], Input: input, Progress: e.progress("sending")}.Run(ctx, options)
 			if err != nil {
 				return named(args[0], false, err)
 			}
