@@ -13,14 +13,13 @@ from pycape.token import Token, is_jwt
 if TYPE_CHECKING:
     from pycape.auth import FunctionAuthType
 
-_ID = frozenset("23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
 class FunctionRef:
     """A function, by its id or by its name "user/name"::
 
-        FunctionRef("5gWto31CNOTI0MmpOWfDAf")
+        FunctionRef("5gWto3hCNkTMxKmpGWfDAf")
         FunctionRef(name="ada/echo", checksum="9d2e...")
 
     :param function_id: what deploying it, or ``LocalEnclave.functions``, gave; a name will do.
@@ -209,7 +208,7 @@ def resolve(identifier: str | os.PathLike[str] | FunctionRef, checksum: str | No
     if isinstance(identifier, str) and not identifier.endswith(".json"):
         if _is_full_name(identifier):
             return FunctionRef(name=identifier, checksum=checksum)
-        if len(identifier) == 22 and _ID.issuperset(identifier):
+        if len(identifier) == 22 and identifier.isascii() and identifier.isalnum():
             return FunctionRef(identifier, checksum=checksum)
         if "/" not in identifier and os.sep not in identifier:
             raise ArgumentError(
