@@ -58,7 +58,7 @@ type Options struct {
 	// withheld are parts of the sandbox that are left out, as if the kernel did not grant them.
 	withheld []string
 	// requestTimeout is how long a request may take to arrive, its body included where it is
-	// refused; 0: ten seconds.
+	// refused; 0: ten seconds. Its answer has six times that.
 	requestTimeout time.Duration
 }
 

@@ -10,6 +10,9 @@ import (
 	"github.com/libcape/libcape/core/transport"
 )
 
+// answerTimes is how much longer an answer may take than a request: a key may have to be made first.
+const answerTimes = 6
+
 // serve answers one request, whatever its route.
 func (e *Enclave) serve(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connectionKey{}).(net.Conn)
@@ -17,9 +20,11 @@ func (e *Enclave) serve(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler) // ends the connection without an answer
 	}
-	// What net/http reads of a refused request's body before it answers is bounded in time too. An
-	// accepted websocket is free of both.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.options.requestTimeout))
+	// What net/http reads of a refused request's body before it answers is bounded in time too, and
+	// so is the wait for a client that does not read the answer. An accepted websocket is free of both.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(e.options.requestTimeout))
+	_ = control.SetWriteDeadline(time.Now().Add(answerTimes * e.options.requestTimeout))
 	w.Header().Set("Connection", "close")
 	// Nothing redirects: clients that add a path to "https://host/" ask for "//v1/...".
 	path := strings.TrimLeft(r.URL.Path, "/")
