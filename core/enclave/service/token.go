@@ -44,11 +44,13 @@ var userName = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,64}$`)
 // passed over for the next: what an issuer calls one user there may be the name of another.
 func (c *claims) user() string {
 	name := cmp.Or(c.Username, c.Nickname, c.Subject)
-	if !userName.MatchString(name) || name == "." || name == ".." {
+	if !validUser(name) {
 		return ""
 	}
 	return name
 }
+
+func validUser(name string) bool { return userName.MatchString(name) && name != "." && name != ".." }
 
 // newToken signs a personal access token for what the store knows of it.
 func (s *Service) newToken(t store.Token) (string, error) {
@@ -249,7 +251,7 @@ const (
 // CreateToken makes a token for a user. What it returns is told once and not kept.
 func (s *Service) CreateToken(user string, r wire.TokenRequest) (string, error) {
 	now := s.options.Now().UTC()
-	if !userName.MatchString(user) {
+	if !validUser(user) {
 		return "", refused(http.StatusBadRequest, "a user cannot be named %.100q: use 1 to 64 letters, digits, _, ., @ and -", user)
 	}
 	if len(r.Name) > maxTokenName || len(r.Description) > maxTokenDescription {
