@@ -26,6 +26,9 @@
 //	dict              Map; map[string]any in sorted order   Map, in the order of the wire
 //	ExtType           Ext, but for the codes 1 to 4         Ext
 //
+// What Python's serdio.ext sends, such as dates, decimals and numpy's arrays, is an Ext too. See
+// [CodeArray] for what it turns into: [Ext.Time], [Ext.Array] and so on, and back.
+//
 // Types match exactly: a named type of another package is refused, as a subclass is in Python.
 //
 // The elements of a set and the keys of a map are those that Python can hash: neither lists, maps

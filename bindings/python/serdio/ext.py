@@ -61,7 +61,7 @@ __all__ = ["Extensions"]
 
 
 class Extensions(SerdeHookBundle):
-    """The hooks of all the types above, to be given wherever serdio takes hooks.
+    """The hooks of all the types of this module, to be given wherever serdio takes hooks.
 
     :param dataclasses: the dataclasses that may be sent or received, each under its ``__name__``.
         Sent are the fields that its constructor takes; the receiver calls the constructor with

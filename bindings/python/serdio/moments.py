@@ -16,6 +16,8 @@ _FOLD = "f"
 # The offset that ends the text of an aware moment, after the last colon of its time.
 _OFFSET = re.compile(r"([+-])([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{6}))?)?\Z")
 
+_LONGEST = len("9999-12-31T23:59:59.999999+23:59:59.999999")
+
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
@@ -51,8 +53,6 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _microseconds(text: str) -> datetime.timedelta:
-    if len(text) > 21:
-        raise ValueError("more digits than a timedelta has")
     return datetime.timedelta(microseconds=int(text))
 
 
@@ -97,6 +97,8 @@ def decode(code: int, payload: bytes) -> Any:
             raise DecodeError(f"a UUID is 16 bytes, not {len(payload)}", "serdio.type")
         return uuid.UUID(bytes=payload)
     kind = _KINDS[code]
+    if len(payload) > _LONGEST and kind is not decimal.Decimal:
+        raise DecodeError(f"the text is too long for a {kind.__name__}", "serdio.type")
     _, write, read = _TEXTS[kind]
     try:
         text = payload.decode("ascii")
