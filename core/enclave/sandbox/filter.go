@@ -31,7 +31,10 @@ func Filter(architecture string) []byte {
 		p.ifEqual(number, answerDenied)
 	}
 	p.argument(table.clone, 0, func(p *program) { p.ifAnyBit(newNamespaces, answerDenied) })
-	p.argument(table.socket, 0, func(p *program) { p.unlessEqual(familyUnix, answerDenied) })
+	for _, number := range table.socket {
+		p.argument(number, 0, func(p *program) { p.unlessEqual(familyUnix, answerDenied) })
+	}
+	p.argument(table.socketOption, 2, func(p *program) { p.ifEqual(sendBuffer, answerDone) })
 	p.argument(table.prctl, 0, func(p *program) { p.ifEqual(setParentDeathSignal, answerDenied) })
 	p.argument(table.ioctl, 1, func(p *program) {
 		p.ifEqual(terminalInput, answerDenied)
@@ -47,6 +50,7 @@ func Filter(architecture string) []byte {
 const (
 	newNamespaces        = 0x7e020080 // CLONE_NEW*, 0x80 being NEWTIME
 	familyUnix           = 1
+	sendBuffer           = 7      // SO_SNDBUF: what waits in sockets is counted at its default
 	setParentDeathSignal = 1      // PR_SET_PDEATHSIG: see spawner of the enclave
 	terminalInput        = 0x5412 // TIOCSTI
 	terminalConsole      = 0x541c // TIOCLINUX
@@ -64,6 +68,7 @@ const (
 const (
 	answerKill    = 0x80000000      // SECCOMP_RET_KILL_PROCESS
 	answerAllow   = 0x7fff0000      // SECCOMP_RET_ALLOW
+	answerDone    = 0x00050000      // SECCOMP_RET_ERRNO, 0: as if it had been done
 	answerDenied  = 0x00050000 | 1  // SECCOMP_RET_ERRNO, EPERM
 	answerUnknown = 0x00050000 | 38 // ENOSYS
 )

@@ -70,6 +70,33 @@ func TestFilterDeniesWhatFunctionsDoNotNeed(t *testing.T) {
 		{"an IPv6 socket", 41, 198, []uint64{10, 1}, answerDenied},
 		{"a netlink socket", 41, 198, []uint64{16, 3}, answerDenied},
 		{"a packet socket", 41, 198, []uint64{17, 3}, answerDenied},
+		{"a vsock socket", 41, 198, []uint64{40, 1}, answerDenied},
+		{"a socket of the kernel's ciphers", 41, 198, []uint64{38, 5}, answerDenied},
+		{"an Internet socket with more above", 41, 198, []uint64{1<<32 | 2, 1}, answerDenied},
+		{"a pair of Unix sockets", 53, 199, []uint64{1, 1}, answerAllow},
+		{"a pair of TIPC sockets", 53, 199, []uint64{30, 1}, answerDenied},
+		{"a larger buffer", 54, 208, []uint64{5, 1, 7}, answerDone},
+		{"another option of a socket", 54, 208, []uint64{5, 1, 2}, answerAllow},
+		{"setns", 308, 268, nil, answerDenied},
+		{"process_vm_readv", 310, 270, nil, answerDenied},
+		{"process_vm_writev", 311, 271, nil, answerDenied},
+		{"keyctl", 250, 219, nil, answerDenied},
+		{"add_key", 248, 217, nil, answerDenied},
+		{"userfaultfd", 323, 282, nil, answerDenied},
+		{"perf_event_open", 298, 241, nil, answerDenied},
+		{"open_by_handle_at", 304, 265, nil, answerDenied},
+		{"kexec_load", 246, 104, nil, answerDenied},
+		{"kexec_file_load", 320, 294, nil, answerDenied},
+		{"personality", 135, 92, nil, answerDenied},
+		{"memfd_create", 319, 279, nil, answerDenied},
+		{"pidfd_getfd", 438, 438, nil, answerDenied},
+		{"pidfd_send_signal", 424, 424, nil, answerDenied},
+		{"pidfd_open", 434, 434, nil, answerAllow},
+		{"mount_setattr", 442, 442, nil, answerDenied},
+		{"landlock_create_ruleset", 444, 444, nil, answerDenied},
+		{"tgkill of the first process", 234, 131, []uint64{1, 1, 9}, answerDenied},
+		{"clone into a process namespace", 56, 220, []uint64{0x20000011}, answerDenied},
+		{"clone into an IPC namespace", 56, 220, []uint64{0x8000011}, answerDenied},
 		{"prctl of a name", 157, 167, []uint64{15}, answerAllow},
 		{"prctl of the death signal", 157, 167, []uint64{1}, answerDenied},
 		{"kill of a child", 62, 129, []uint64{7, 9}, answerAllow},
@@ -95,6 +122,12 @@ func TestFilterDeniesWhatFunctionsDoNotNeed(t *testing.T) {
 	}
 	if got := run(t, Filter("amd64"), 0x40000003, 26); got != answerKill {
 		t.Errorf("ptrace of i386: %#x", got)
+	}
+	if got := run(t, Filter("amd64"), amd64, 0xffffffff); got != answerKill {
+		t.Errorf("the call -1: %#x", got)
+	}
+	if got := run(t, Filter("arm64"), 0x40000028, 26); got != answerKill {
+		t.Errorf("ptrace of 32-bit ARM: %#x", got)
 	}
 	if Filter("riscv64") != nil {
 		t.Error("there is a filter for an architecture without a table")

@@ -44,7 +44,10 @@ SYSTEM = (
 )
 TOO_WIDE = ("/", "/usr", "/usr/local")
 SIGNALS = (_signal.SIGCHLD, _signal.SIGTERM)
-IDLE_PAUSE, BUSY_PAUSE = 1.0, 0.2  # seconds between looks at what a function uses
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds between looks at what a function uses
+GROWTH = 1 << 30  # bytes a second with which one processor fills memory, more or less
+DEFAULT_BUFFER = 212992  # bytes that wait in a socket at most: net.core.wmem_default, as most have it
+DATAGRAMS = 11  # messages that wait in a datagram socket at most: net.unix.max_dgram_qlen, and one
 SLACK = 64 << 20  # bytes of memory over the limit, which a process meets by itself before
 DEVICES = ("null", "zero", "full", "random", "urandom")
 

@@ -26,6 +26,13 @@ def needed() -> "list[str]":
     return kept
 
 
+def open_table() -> int:
+    try:
+        return os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
 class Settings:
     def __init__(self, settings: "dict[str, str]") -> None:
         self.settings = settings
@@ -37,9 +44,17 @@ class Settings:
         self.first = os.getpid() == 1
         self.rooted = False
         self.listed = False  # /proc has the processes of this sandbox, and no others
+        self.table = -1  # a descriptor of /proc that the function must not get
         self.readable = needed()
         self.ticks = os.sysconf("SC_CLK_TCK")
         self.page = os.sysconf("SC_PAGE_SIZE")
+        self.processors = os.cpu_count() or 1
+        self.buffer = DEFAULT_BUFFER
+        try:
+            with open("/proc/sys/net/core/wmem_default") as size:
+                self.buffer = int(size.read())
+        except (OSError, ValueError):
+            pass
 
     def limit(self, name: str) -> int:
         return int(self.settings[name])
@@ -70,7 +85,11 @@ class Rooted(Settings):
                 score.write("1000")  # should memory run out, functions go first
         except OSError:
             pass
+        self.table = open_table()  # of the host's processes, among which are the function's
         self.rooted = self.layer("private root", self.root)
+        if self.listed:
+            os.close(self.table)
+            self.table = open_table()
         if not self.first:
             self.kernel.prctl("subreaper", PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1))
 

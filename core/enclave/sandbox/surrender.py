@@ -5,6 +5,8 @@ class Surrendering(Rooted):
     """The child, before it is the worker."""
 
     def become(self) -> None:
+        if self.table >= 0:
+            os.close(self.table)
         os.setsid()
         self.layer("limits", self.limits)
         self.layer("no_new_privs", self.no_new_privileges)
@@ -28,7 +30,7 @@ class Surrendering(Rooted):
     def limits(self) -> None:
         memory = self.limit("memory")
         for kind, value in (
-            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_CORE, 1),  # no file, as 0, and no program of the host that takes dumps, unlike 0
             (resource.RLIMIT_DATA, memory),
             (resource.RLIMIT_AS, 4 * memory),
             (resource.RLIMIT_FSIZE, self.limit("files")),

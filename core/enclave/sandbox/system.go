@@ -2,14 +2,15 @@ package sandbox
 
 // calls are the numbers of the system calls that the filter names, of one architecture.
 type calls struct {
-	audit   uint32 // AUDIT_ARCH_*, as the kernel tells filters
-	foreign uint32 // numbers from here on are of another ABI of the same architecture; 0: there is none
-	clone   uint32
-	socket  uint32
-	prctl   uint32
-	ioctl   uint32
-	kill    []uint32 // those whose first argument is a process
-	denied  []uint32
+	audit        uint32 // AUDIT_ARCH_*, as the kernel tells filters
+	foreign      uint32 // numbers from here on are of another ABI of the same architecture; 0: there is none
+	clone        uint32
+	socket       []uint32 // those whose first argument is a family
+	socketOption uint32
+	prctl        uint32
+	ioctl        uint32
+	kill         []uint32 // those whose first argument is a process
+	denied       []uint32
 }
 
 // From here on, numbers are the same on all architectures.
@@ -21,12 +22,14 @@ const (
 
 // deniedEverywhere are calls with the same number on all architectures.
 var deniedEverywhere = [...]uint32{
+	424,           // pidfd_send_signal: another way to signal the first process
 	425, 426, 427, // io_uring_setup, _enter, _register: other ways to do what is filtered
 	428, 429, 430, 431, 432, 433, // open_tree, move_mount, fsopen, fsconfig, fsmount, fspick
-	438,      // pidfd_getfd
-	440,      // process_madvise
-	442,      // mount_setattr
-	443,      // quotactl_fd
+	438,           // pidfd_getfd
+	440,           // process_madvise
+	442,           // mount_setattr
+	443,           // quotactl_fd
+	444, 445, 446, // landlock_create_ruleset, _add_rule, _restrict_self: rules are memory that nobody counts
 	447,      // memfd_secret
 	457, 458, // statmount, listmount
 	467, // open_tree_attr
@@ -39,7 +42,8 @@ func systemCalls(architecture string) (table calls, ok bool) {
 	switch architecture {
 	case "amd64":
 		return calls{
-			audit: 0xc000003e, foreign: 0x40000000, clone: 56, socket: 41, prctl: 157, ioctl: 16,
+			audit: 0xc000003e, foreign: 0x40000000, clone: 56, prctl: 157, ioctl: 16,
+			socket: []uint32{41, 53}, socketOption: 54, // socket, socketpair; setsockopt
 			kill: []uint32{62, 129, 200, 234, 297}, // kill, rt_sigqueueinfo, tkill, tgkill, rt_tgsigqueueinfo
 			denied: []uint32{
 				101, 310, 311, 312, // ptrace, process_vm_readv, process_vm_writev, kcmp
@@ -57,7 +61,8 @@ func systemCalls(architecture string) (table calls, ok bool) {
 		}, true
 	case "arm64":
 		return calls{
-			audit: 0xc00000b7, clone: 220, socket: 198, prctl: 167, ioctl: 29,
+			audit: 0xc00000b7, clone: 220, prctl: 167, ioctl: 29,
+			socket: []uint32{198, 199}, socketOption: 208,
 			kill: []uint32{129, 138, 130, 131, 240},
 			denied: []uint32{
 				117, 270, 271, 272,

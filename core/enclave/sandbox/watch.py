@@ -4,6 +4,8 @@
 class Sandbox(Surrendering):
     """The first process, from then on."""
 
+    spent, used, alone = 0.0, 0.0, True
+
     def watch(self, child: int) -> None:
         """Waits for the worker's end and looks at what the function uses. It does not return."""
         os.close(CHANNEL)
@@ -12,14 +14,14 @@ class Sandbox(Surrendering):
             os.dup2(nothing, descriptor)
         os.set_blocking(CONTROL, False)
         before = base = 0.0
-        pause = IDLE_PAUSE
-        look = time.monotonic() + pause
+        look = time.monotonic() + LONGEST_PAUSE
         while True:
             info = _signal.sigtimedwait(SIGNALS, max(0, look - time.monotonic()))
             if info is not None and info.si_signo == _signal.SIGTERM:
                 self.end("")
             self.reap(child)
-            if time.monotonic() < look:
+            began = time.monotonic()
+            if began < look:
                 continue
             used, memory, count = self.usage(child)
             if self.called():
@@ -30,9 +32,17 @@ class Sandbox(Surrendering):
                 self.end("limit processes")  # should the kernel not have counted them
             if memory > self.limit("memory") + SLACK:
                 self.end("limit memory")
-            pause = BUSY_PAUSE if count > 1 or used > before else IDLE_PAUSE
+            now = time.monotonic()
+            look = now + max(now - began, self.pause(memory, count > 1 or used > before))
             before = used
-            look = time.monotonic() + pause
+
+    def pause(self, memory: int, busy: bool) -> float:
+        """Returns for how many seconds a function can be left alone: memory is taken at GROWTH at
+        most for each processor, by as many processes as there may be."""
+        if not busy:
+            return LONGEST_PAUSE
+        left = self.limit("memory") + SLACK - memory
+        return min(max(left / (GROWTH * self.processors), SHORTEST_PAUSE), LONGEST_PAUSE)
 
     def reap(self, child: int) -> None:
         while True:
@@ -57,28 +67,68 @@ class Sandbox(Surrendering):
 
     def usage(self, child: int) -> "tuple[float, int, int]":
         """Returns seconds of processor time, bytes of memory and the number of processes."""
-        if not self.listed:
-            try:
-                return time.clock_gettime(~child << 3 | 2), 0, 1
-            except OSError:
-                return 0.0, 0, 1
-        spent = os.times()
-        used, pages, names = spent.children_user + spent.children_system, 0, []
-        for name in os.listdir("/proc"):
-            if not name.isdigit() or name == "1":
-                continue
-            try:
-                with open("/proc/" + name + "/stat", "rb") as file:
-                    fields = file.read().rsplit(b")", 1)[1].split()
-            except OSError:
-                continue
-            names.append(name)
+        spent = process_time(child)
+        if not self.listed and self.alone and spent == self.spent:
+            return self.used, 0, 1  # what follows goes through all that the host runs
+        self.spent = spent
+        ended = os.times()
+        used, pages, family = ended.children_user + ended.children_system, 0, self.family()
+        if not family:
+            return max(spent, 0.0), 0, 1
+        for fields in family.values():
             used += sum(int(field) for field in fields[11:15]) / self.ticks
             pages += int(fields[21])
         memory = pages * self.page
-        if len(names) > 1 and memory > self.limit("memory"):
-            memory = sum(proportional(name) for name in names)  # what they share was counted for each
-        return used, memory, len(names)
+        if len(family) > 1 and memory > self.limit("memory"):
+            memory = sum(self.proportional(name, int(fields[21]) * self.page) for name, fields in family.items())
+        self.used, self.alone = used, len(family) <= 1
+        return used, memory + self.buffered(), len(family)
+
+    def statistics(self) -> "dict[str, list[bytes]]":
+        """Returns the fields of /proc/*/stat from the state on, by the number of the process."""
+        found = {}
+        for name in os.listdir(self.table) if self.table >= 0 else []:
+            if name.isdigit():
+                fields = self.look(name + "/stat").rsplit(b")", 1)[-1].split()
+                if fields:
+                    found[name] = fields
+        return found
+
+    def family(self) -> "dict[str, list[bytes]]":
+        """Returns what the kernel tells of each process of the function."""
+        found = self.statistics()
+        if not found:
+            return found
+        me = os.readlink("self", dir_fd=self.table)
+        mine, grown = {me}, True
+        while grown and not self.listed:
+            more = {name for name, fields in found.items() if fields[1].decode() in mine}
+            grown = not more <= mine
+            mine |= more
+        return {name: found[name] for name in (found if self.listed else mine) if name != me}
+
+    def proportional(self, process: str, resident: int) -> int:
+        """Returns the memory of a process, less what it shares with others."""
+        for line in self.look(process + "/smaps_rollup").splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) << 10
+        return resident
+
+    def buffered(self) -> int:
+        """Returns what the sockets of the function may hold at most, which the kernel counts for
+        nobody. Those that wait to be accepted are on its list too."""
+        total = 0
+        for line in self.look("self/net/unix").splitlines()[1:] if self.first else []:
+            total += DATAGRAMS if line.split(None, 5)[4:5] == [b"0002"] else 1
+        return total * self.buffer
+
+    def look(self, path: str) -> bytes:
+        """Returns a file of /proc, or nothing."""
+        try:
+            with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.table), "rb") as file:
+                return file.read()
+        except OSError:
+            return b""
 
     def end(self, how: str) -> None:
         """Ends all that the function started. In a process namespace the kernel sees to it."""
@@ -93,7 +143,8 @@ class Sandbox(Surrendering):
     def hunt(self) -> None:
         """Kills the children, and those that become so because their parents end."""
         while True:
-            children = offspring(os.getpid())
+            mine = str(os.getpid()).encode()
+            children = [int(name) for name, fields in self.statistics().items() if fields[1] == mine]
             if not children:
                 return
             for child in children:
@@ -104,27 +155,25 @@ class Sandbox(Surrendering):
                     return
 
 
-def offspring(parent: int) -> "list[int]":
-    children = []
-    for name in os.listdir("/proc"):
-        try:
-            with open("/proc/" + name + "/stat", "rb") as file:
-                if name.isdigit() and int(file.read().rsplit(b")", 1)[1].split()[1]) == parent:
-                    children.append(int(name))
-        except OSError:
-            pass
-    return children
-
-
-def proportional(process: str) -> int:
+def process_time(process: int) -> float:
     try:
-        with open("/proc/" + process + "/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) << 10
+        return time.clock_gettime(~process << 3 | 2)
     except OSError:
-        pass
-    return 0
+        return -1.0
+
+
+def close_inherited() -> None:
+    """A host may have descriptors that its children inherit, which are none of a function's business."""
+    try:
+        inherited = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        inherited = list(range(1 << 12))
+    for descriptor in inherited:
+        if descriptor > CONTROL:
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass
 
 
 def restore_signals() -> None:
@@ -136,6 +185,7 @@ def restore_signals() -> None:
 def main() -> None:
     source = sys.argv[1]
     settings = dict(argument.split("=", 1) for argument in sys.argv[2:])
+    close_inherited()
     restore_signals()
     if sys.platform.startswith("linux"):
         _signal.pthread_sigmask(_signal.SIG_BLOCK, SIGNALS)

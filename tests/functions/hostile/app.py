@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -174,6 +175,50 @@ def do_call(argument: str) -> bytes:
     return b"granted"
 
 
+NUMBERS = {
+    "x86_64": {
+        "socketpair": 53, "clone": 56, "ptrace": 101, "keyctl": 250, "add_key": 248, "process_vm_readv": 310, "bpf": 321,
+        "perf_event_open": 298, "userfaultfd": 323, "open_by_handle_at": 304, "kexec_load": 246, "init_module": 175,
+        "setns": 308, "swapon": 167, "fanotify_init": 300, "kcmp": 312, "personality": 135, "syslog": 103,
+    },
+    "aarch64": {
+        "socketpair": 199, "clone": 220, "ptrace": 117, "keyctl": 219, "add_key": 217, "process_vm_readv": 270, "bpf": 280,
+        "perf_event_open": 241, "userfaultfd": 282, "open_by_handle_at": 265, "kexec_load": 104, "init_module": 105,
+        "setns": 268, "swapon": 224, "fanotify_init": 262, "kcmp": 272, "personality": 92, "syslog": 116,
+    },
+}
+
+
+def do_syscall(argument: str) -> bytes:
+    """Makes a system call by its number, or by a name that is known here."""
+    name, *values = argument.split()
+    number = int(name) if name.isdigit() else NUMBERS[os.uname().machine][name]
+    return do_call(" ".join(["syscall", str(number), *values]))
+
+
+def do_int80(argument: str) -> bytes:
+    """Makes a system call of 32-bit programs: getpid."""
+    code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    code.write(b"\xb8\x14\0\0\0\xcd\x80\xc3")
+    address = ctypes.addressof(ctypes.c_char.from_buffer(code))
+    return b"granted %d" % ctypes.CFUNCTYPE(ctypes.c_int)(address)()
+
+
+def do_socket(argument: str) -> None:
+    family, kind = argument.split()
+    socket.socket(int(family), int(kind))
+
+
+def do_signal_first(argument: str) -> None:
+    """Signals the sandbox's first process by way of a descriptor."""
+    signal.pidfd_send_signal(os.pidfd_open(os.getppid()), signal.SIGTERM)
+
+
+def do_limits(argument: str) -> bytes:
+    limits = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK)
+    return " ".join("%d" % resource.getrlimit(limit)[1] for limit in limits).encode()
+
+
 def do_identity(argument: str) -> bytes:
     with open("/proc/self/status") as file:
         lines = dict(line.split(":", 1) for line in file)
@@ -224,6 +269,38 @@ def do_shared_memory(argument: str) -> None:
         kept[-1].write(b"x" * (64 << 20))
 
 
+def do_memory_in_bursts(argument: str) -> None:
+    """Sleeps between bursts, so that who looks now and then sees an idle process."""
+    time.sleep(1.1)
+    do_memory_of_many(argument)
+
+
+def do_hidden_memory(argument: str) -> None:
+    """As many processes as there may be, which do not let others look at them."""
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+    do_memory_of_many(argument)
+
+
+def do_sockets(argument: str) -> None:
+    """Has the kernel keep data in connections that nobody accepts."""
+    kept = []
+    for number in range(50):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind("\0hostile%d" % number)
+        listener.listen(1 << 12)
+        kept.append(listener)
+        for _ in range(1 << 12):
+            client = socket.socket(socket.AF_UNIX)
+            client.setblocking(False)
+            try:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)
+                client.connect("\0hostile%d" % number)
+                while True:
+                    client.send(bytes(1 << 16))
+            except BlockingIOError:
+                client.close()
+
+
 def do_disk(argument: str) -> None:
     with open("fill", "wb") as file:
         while True:
@@ -234,6 +311,12 @@ def do_many_files(argument: str) -> None:
     for number in range(10**9):
         with open("file%d" % number, "wb"):
             pass
+
+
+def do_large_file(argument: str) -> None:
+    """A file with nothing in it, of more bytes than there may be."""
+    with open("large", "wb") as file:
+        os.ftruncate(file.fileno(), 1 << 40)
 
 
 def do_descriptors(argument: str) -> None:
