@@ -121,7 +121,7 @@ class LocalEnclave:
 
     def __repr__(self) -> str:
         state = "ended" if self._closed else self._info.get("url", "not started")
-        return f"<LocalEnclave {state}>"
+        return f"<{type(self).__name__} {state}>"
 
     def _running(self) -> _ffi.Enclave:
         with self._lock:
