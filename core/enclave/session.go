@@ -177,6 +177,11 @@ func (s *session) runFunction(ctx context.Context) {
 	f, release, err := s.enclave.opened(ctx, s.function)
 	if err != nil {
 		s.log.Error("the function cannot be opened", "error", err)
+		asked, ok := s.next(ctx) // an error that nobody waits for is lost
+		if !ok {
+			return
+		}
+		s.queue.release(asked)
 		s.end("the function cannot be opened: the enclave's log has the details")
 		return
 	}
