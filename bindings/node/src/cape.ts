@@ -13,6 +13,9 @@ import * as serdio from "./serdio/index.js";
 import { describe, isBytes } from "./serdio/profile.js";
 import { ServiceClient } from "./service_client.js";
 
+/** How values are encoded and decoded. */
+export type SerdioOptions = serdio.EncodeOptions & serdio.DecodeOptions;
+
 /** An input in the manner of the original SDK: text, a number, an array, an object or bytes. */
 export interface InvokeArguments {
   readonly data: Data;
@@ -108,11 +111,13 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
     return this.callWith({}, ...args);
   }
 
-  /** Calls as {@link Cape.call} does, with options of this call before the arguments. */
-  async callWith(options: CallOptions, ...args: unknown[]): Promise<unknown> {
+  /** Calls as {@link Cape.call} does, with options of this call, and those of serdio, before the arguments. */
+  async callWith(options: CallOptions & SerdioOptions, ...args: unknown[]): Promise<unknown> {
+    const { extensions, exactFloats, maps, ...call } = callWithOptions(options);
+    const format = Object.fromEntries(Object.entries({ extensions, exactFloats, maps }).filter(([, value]) => value !== undefined));
     const last = args.at(-1);
-    const input = last instanceof serdio.Kwargs ? serdio.encode(args.slice(0, -1), last.values) : serdio.encode(args);
-    return serdio.decode(await this.#send(input, options));
+    const [positional, named] = last instanceof serdio.Kwargs ? [args.slice(0, -1), last.values] : [args, {}];
+    return serdio.decode(await this.#send(serdio.encode(positional, named, format), call), format);
   }
 
   /**
@@ -207,6 +212,13 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
       console.error(`libcape: ${what}`);
     }
   }
+}
+
+function callWithOptions(options: CallOptions & SerdioOptions): CallOptions & SerdioOptions {
+  if (typeof options !== "object" || options === null) {
+    throw argumentError("argument.options", "the options of the call are not an object: pass signal, timeout, extensions, or none");
+  }
+  return options;
 }
 
 /** The bytes of an input in either manner. */

@@ -3,7 +3,7 @@
  * Start with {@link Cape}; {@link LocalEnclave} runs an enclave on this machine.
  */
 export type { CallOptions } from "./call_options.js";
-export { Cape, type InvokeArguments, type RunArguments } from "./cape.js";
+export { Cape, type InvokeArguments, type RunArguments, type SerdioOptions } from "./cape.js";
 export type { CapeOptions } from "./cape_options.js";
 export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 export * from "./errors.js";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
@@ -9,9 +10,10 @@ import {
   AttestationError,
   AuthError,
   Cape,
-  type CapeError,
+  CapeError,
   type CapeOptions,
   ClosedError,
+  Code,
   ConnectError,
   FunctionError,
   FunctionRef,
@@ -26,45 +28,28 @@ import { fault, functionFolder, python, repository } from "./support.js";
 
 type Kind = new (...args: ConstructorParameters<typeof CapeError>) => CapeError;
 
-const atConnect: Record<string, [Kind, string]> = {
-  silent_handshake: [TimeoutError, "timeout.connect"],
-  reject_token: [AuthError, "auth.rejected"],
-  reject_upgrade: [ConnectError, "connect.status"],
-  silent_start: [TimeoutError, "timeout.connect"],
-  start_not_json: [ProtocolError, "protocol.json"],
-  start_no_message: [ProtocolError, "protocol.message"],
-  start_not_base64: [ProtocolError, "protocol.base64"],
-  start_error: [ConnectError, "connect.enclave_error"],
-  start_binary: [ProtocolError, "protocol.frame"],
-  start_dropped: [ConnectError, "connect.lost"],
-  document_truncated: [AttestationError, "cbor.truncated"],
-  document_tampered: [AttestationError, "signature.invalid"],
-  expired_leaf: [AttestationError, "chain.expired"],
-  foreign_root: [AttestationError, "chain.root"],
-  foreign_chain: [AttestationError, "chain.signature"],
-  replayed_nonce: [AttestationError, "nonce.mismatch"],
-  missing_nonce: [AttestationError, "nonce.missing"],
-  zero_pcrs: [PolicyError, "policy.debug_mode"],
-  missing_key: [AttestationError, "document.public_key_missing"],
-  short_key: [AttestationError, "document.public_key_length"],
-  clock_off: [AttestationError, "time.clock_skew"],
-  wrong_checksum: [PolicyError, "policy.function_checksum"],
-  missing_checksum: [PolicyError, "policy.function_checksum_missing"],
-  missing_user_data: [PolicyError, "policy.function_checksum_missing"],
-};
+/** The class of each code that a fault leads to. */
+const kinds = new Map<number, Kind>([
+  [Code.CONNECT, ConnectError],
+  [Code.AUTH, AuthError],
+  [Code.ATTESTATION, AttestationError],
+  [Code.POLICY, PolicyError],
+  [Code.PROTOCOL, ProtocolError],
+  [Code.FUNCTION, FunctionError],
+  [Code.TIMEOUT, TimeoutError],
+  [Code.CLOSED, ClosedError],
+  [Code.LIMIT, LimitError],
+]);
 
-const atInvoke: Record<string, [Kind, string]> = {
-  invoke_dropped: [ClosedError, "closed.outcome_unknown"],
-  truncated_frame: [ClosedError, "closed.outcome_unknown"],
-  reply_not_json: [ProtocolError, "protocol.json"],
-  reply_no_message: [ProtocolError, "protocol.message"],
-  reply_not_base64: [ProtocolError, "protocol.base64"],
-  reply_binary: [ProtocolError, "protocol.frame"],
-  reply_error: [FunctionError, "function.error"],
-  slow_reply: [TimeoutError, "timeout.outcome_unknown"],
-  no_reply: [TimeoutError, "timeout.outcome_unknown"],
-  huge_reply: [LimitError, "limit.reply"],
-};
+interface Row {
+  fault: string;
+  at: "connect" | "invoke";
+  code: number;
+  reason: string;
+}
+
+/** What each fault is, in every language. */
+const { faults: rows } = JSON.parse(readFileSync(repository("tests/vectors/faults/faults.json"), "utf8")) as { faults: Row[] };
 
 const betweenInvokes = ["idle_dropped"];
 
@@ -76,7 +61,7 @@ test("every fault of the enclave has a row", async () => {
   const header = await readFile(repository("include/cape.h"), "utf8");
   const comment = /array of names, such as .*?The names:(.*?)\*\/\s*CAPE_API int32_t cape_enclave_set_faults/s.exec(header)?.[1] ?? "";
   const names = comment.match(/[a-z0-9]+(?:_[a-z0-9]+)+/g);
-  assert.deepEqual([...Object.keys(atConnect), ...Object.keys(atInvoke), ...betweenInvokes].sort(), names?.sort());
+  assert.deepEqual([...rows.map((row) => row.fault), ...betweenInvokes].sort(), names?.sort());
 });
 
 describe("Cape with a server that misbehaves", { timeout: 60_000 }, () => {
@@ -97,7 +82,8 @@ describe("Cape with a server that misbehaves", { timeout: 60_000 }, () => {
     return new FunctionRef("local/echo", { checksum });
   }
 
-  for (const [name, [kind, reason]] of Object.entries(atConnect)) {
+  for (const { fault: name, code, reason } of rows.filter(({ at }) => at === "connect")) {
+    const kind = kinds.get(code) ?? CapeError;
     test(`refuses ${name} while connecting`, async () => {
       // The PCRs are left open where the fault is about them.
       using cape = client(name, name === "zero_pcrs" ? { policy: ACCEPT_ANY_ENCLAVE } : {});
@@ -105,6 +91,7 @@ describe("Cape with a server that misbehaves", { timeout: 60_000 }, () => {
       try {
         await assert.rejects(cape.connect(echo()), (error: CapeError) => {
           fault(kind, reason)(error);
+          assert.equal(error.code, code);
           const isJudged = error instanceof AttestationError || error instanceof PolicyError;
           assert.equal(error.report?.verdict, isJudged ? "refused" : undefined);
           assert.equal(error.report?.module_id, undefined);
@@ -118,14 +105,15 @@ describe("Cape with a server that misbehaves", { timeout: 60_000 }, () => {
     });
   }
 
-  for (const [name, [kind, reason]] of Object.entries(atInvoke)) {
+  for (const { fault: name, code, reason } of rows.filter(({ at }) => at === "invoke")) {
+    const kind = kinds.get(code) ?? CapeError;
     test(`refuses ${name} during an invoke`, async () => {
       using cape = client(name);
       await cape.connect(echo());
       assert.deepStrictEqual(await cape.invoke(input), input);
       enclave.setFaults(name);
       try {
-        await assert.rejects(cape.invoke(input), fault(kind, reason));
+        await assert.rejects(cape.invoke(input), (error: CapeError) => fault(kind, reason)(error) && error.code === code);
       } finally {
         enclave.setFaults();
       }

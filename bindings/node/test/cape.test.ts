@@ -31,7 +31,7 @@ describe("Cape", { timeout: 120_000 }, () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
     enclave = await LocalEnclave.start(
-      [functionFolder("echo"), functionFolder("pythagorean"), pathToFileURL(join(packageFolder, "test/functions/moody"))],
+      [functionFolder("echo"), functionFolder("pythagorean"), pathToFileURL(join(packageFolder, "test/functions/moody")), join(packageFolder, "test/functions/later")],
       { python: python(), log: join(folder, "enclave.log") },
     );
   });
@@ -58,6 +58,18 @@ describe("Cape", { timeout: 120_000 }, () => {
     using cape = await connected("local/pythagorean");
     assert.equal(await cape.call(3, 4), 5);
     assert.equal(await cape.call(5, serdio.kwargs({ b: 12 })), 13);
+  });
+
+  test("calls a function with dates, where both sides ask for extensions", async () => {
+    using cape = await connected("local/later");
+    const date = new Date("2026-11-22T22:26:07.250Z");
+    assert.deepStrictEqual(await cape.callWith({ extensions: true }, date, 1_000), new Date("2026-11-22T22:26:07.251Z"));
+    const finer = (await cape.callWith({ extensions: true, timeout: 10_000 }, date, 7)) as serdio.DateTime;
+    assert.ok(finer instanceof Date && finer instanceof serdio.DateTime);
+    assert.deepEqual([finer.getTime(), finer.text], [date.getTime(), "2026-11-22T22:26:07.250007+00:00"]);
+    assert.deepStrictEqual(await cape.callWith({ extensions: true }, finer, -7), date);
+    assert.ok((await cape.callWith({}, new serdio.Ext(66, Buffer.from(finer.text)), 0)) instanceof serdio.Ext);
+    await assert.rejects(cape.call(date, 0), fault(ArgumentError, "argument.serdio"));
   });
 
   test("runs once on a connection of its own", async () => {

@@ -207,3 +207,30 @@ describe("serdio decoding", () => {
     assert.throws(() => serdio.decode("text" as never), fault(SerdioError, "serdio.type"));
   });
 });
+
+describe("dates", () => {
+  const extensions = { extensions: true };
+
+  test("come back as the same Date", () => {
+    for (const date of [new Date(0), new Date("0001-01-01T00:00:00Z"), new Date("9999-12-31T23:59:59.999Z"), new Date(-1)]) {
+      assert.deepStrictEqual(serdio.decode(serdio.encode([date], {}, extensions), extensions), date);
+      assert.deepStrictEqual(serdio.decode(serdio.encode([new Set([date])], {}, extensions), extensions), new Set([date]));
+    }
+  });
+
+  test("that Python does not have are refused", () => {
+    for (const date of [new Date(NaN), new Date("0000-12-31T23:59:59.999Z"), new Date("+010000-01-01T00:00:00Z"), new Date(-1e15)]) {
+      assert.throws(() => serdio.encode([date], {}, extensions), fault(ArgumentError, "argument.serdio"));
+    }
+  });
+
+  test("that are more exact keep what they came as, until they are changed", () => {
+    const text = "2026-11-22T22:26:07.123456+05:30";
+    const data = serdio.encode([new serdio.Ext(66, Buffer.from(text))]);
+    const date = serdio.decode(data, extensions) as serdio.DateTime;
+    assert.equal(date.toISOString(), "2026-11-22T16:56:07.123Z");
+    assert.ok(serdio.encode([date], {}, extensions).equals(data));
+    date.setUTCFullYear(2027);
+    assert.deepStrictEqual(serdio.decode(serdio.encode([date], {}, extensions), extensions), new Date("2027-11-22T16:56:07.123Z"));
+  });
+});

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { ArgumentError, serdio, SerdioError } from "libcape";
 
 import { fault } from "./support.js";
-import { type Case, cases, mendedNames, named, reasons, value } from "./vectors.js";
+import { type Case, cases, ext, mendedNames, named, reasons, value } from "./vectors.js";
 
 /** Cases that JavaScript cannot make, by name, and why. */
 const leftOut: Record<string, string> = {
@@ -67,6 +67,42 @@ function assertBytes(encoded: Buffer, expected: Case): void {
     assert.equal(createHash("sha256").update(encoded).digest("hex"), expected.sha256);
   }
 }
+
+describe("serdio vectors of the extension set", () => {
+  const extended = { ...exact, extensions: true };
+
+  for (const { name, hex, args } of ext.cases) {
+    test(name, () => {
+      const encoded = Buffer.from(hex ?? "", "hex");
+      const carried = serdio.decodeCall(encoded, exact);
+      assert.equal(serdio.encode(carried.args, carried.kwargs as Map<string, unknown>).toString("hex"), hex);
+      const [noted] = args ?? [];
+      const isNaive = noted?.t === "datetime" && !/T.*[+-]/.test(noted.v);
+      if (isNaive) {
+        assert.throws(() => serdio.decode(encoded, extended), fault(SerdioError, "serdio.type"));
+        return;
+      }
+      const call = serdio.decodeCall(encoded, extended);
+      assert.equal(serdio.encode(call.args, call.kwargs as Map<string, unknown>, extended).toString("hex"), hex);
+      if (noted?.t === "datetime") {
+        const [date] = call.args as [Date];
+        // Date.parse knows neither microseconds nor offsets of seconds.
+        const parsed = Date.parse((noted.v as string).replace(/(\.\d{3})\d{3}/, "$1").replace(/([+-]\d\d:\d\d):.*$/, "$1"));
+        assert.ok(Math.abs(date.getTime() - parsed) < 60_000, date.toISOString());
+      }
+    });
+  }
+
+  for (const { name, code, payload, reason } of ext.refused) {
+    test(name, () => {
+      const encoded = serdio.encode([new serdio.Ext(code, Buffer.from(payload, "hex"))]);
+      if (code === ext.codes["datetime"]) {
+        assert.throws(() => serdio.decode(encoded, extended), fault(SerdioError, reason));
+      }
+      assert.deepStrictEqual(serdio.decode(encoded), new serdio.Ext(code, Buffer.from(payload, "hex")));
+    });
+  }
+});
 
 describe("serdio vectors", () => {
   for (const each of vectors.cases) {

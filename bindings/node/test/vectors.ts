@@ -76,6 +76,13 @@ export function cases(): { cases: Case[]; decodeOnly: Case[] } {
   };
 }
 
+/** Those of the extension set. */
+export const ext = read("ext.json") as {
+  codes: Record<string, number>;
+  cases: Case[];
+  refused: { name: string; code: number; payload: string; reason: string }[];
+};
+
 /** The value as decoding with exactFloats and maps gives it. */
 export function value(noted: Noted): unknown {
   const { t } = noted;

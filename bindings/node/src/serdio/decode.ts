@@ -1,4 +1,5 @@
-import { type DecodeOptions, failure, isText, Reader } from "./reader.js";
+import { failure } from "./failure.js";
+import { type DecodeOptions, isText, Reader } from "./reader.js";
 import { ARGS, describe, isBytes, KWARGS } from "./profile.js";
 
 export type { DecodeOptions };

@@ -3,9 +3,16 @@ import { types } from "node:util";
 import { Encoder, ExtData } from "@msgpack/msgpack";
 
 import { argumentError } from "../failure.js";
+import { encodeDate, isDate } from "./datetime.js";
 import { type Level, outermost, payload, within } from "./level.js";
-import { ARGS, COMPLEX, describe, FROZENSET, isBytes, isHashable, KWARGS, SET, TUPLE } from "./profile.js";
+import { ARGS, COMPLEX, DATETIME, describe, FROZENSET, isBytes, isHashable, KWARGS, SET, TUPLE } from "./profile.js";
 import { Complex, Ext, Float, FrozenSet, type KeywordArguments, Tuple } from "./types.js";
+
+/** What encoding makes of values that the original serdio has no form for. */
+export interface EncodeOptions {
+  /** True sends a Date as a Python datetime in UTC, for a function that asks for `serdio.ext`. */
+  extensions?: boolean;
+}
 
 /**
  * Encodes the arguments of a call. Keyword arguments are a plain object or a Map.
@@ -21,12 +28,13 @@ import { Complex, Ext, Float, FrozenSet, type KeywordArguments, Tuple } from "./
  * | Set, FrozenSet | set, frozenset |
  * | plain object, Map | dict |
  * | Complex, Ext | complex, msgpack.ExtType |
+ * | Date, with the option extensions | datetime |
  *
  * @throws ArgumentError (`argument.serdio`) for any other value, undefined included; for text
  * with half a surrogate pair; for what stands more than 511 levels deep (1024, tuples and sets between), or in itself.
  */
-export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}): Buffer {
-  const writer = new Writer();
+export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}, options: EncodeOptions = {}): Buffer {
+  const writer = new Writer(options);
   const named = types.isMap(kwargs) ? [...kwargs.entries()] : Object.entries(kwargs);
   const level = within(outermost, tooDeep);
   writer.mapHeader(named.length === 0 ? 1 : 2);
@@ -53,6 +61,8 @@ class Writer {
   #length = 0;
   readonly #scalars = new Encoder({ useBigInt64: true });
   readonly #floats = new Encoder({ forceIntegerToFloat: true });
+
+  constructor(readonly options: EncodeOptions) {}
 
   bytes(): Buffer {
     return Buffer.from(this.#bytes.buffer, 0, this.#length);
@@ -135,6 +145,8 @@ class Writer {
       this.#complex(value);
     } else if (value instanceof Ext) {
       this.#ext(value);
+    } else if (isDate(value)) {
+      this.#date(value);
     } else if (Object.getPrototypeOf(value) === null || Object.getPrototypeOf(value) === Object.prototype) {
       this.map(Object.entries(value), level);
     } else {
@@ -169,6 +181,13 @@ class Writer {
       throw refused(`the data of an extension is ${describe(data)}, not a Uint8Array`);
     }
     this.scalar(new ExtData(code, data));
+  }
+
+  #date(value: Date): void {
+    if (!this.options.extensions) {
+      throw refused("a Date has no form in serdio: send its text or its number, or ask for extensions on both sides");
+    }
+    this.scalar(new ExtData(DATETIME, encodeDate(value)));
   }
 
   #number(value: number): void {

@@ -4,5 +4,6 @@
  * {@link decode} its result; `Cape.call` does both.
  */
 export { type Call, decode, decodeCall, type DecodeOptions } from "./decode.js";
-export { encode } from "./encode.js";
+export { DateTime } from "./datetime.js";
+export { encode, type EncodeOptions } from "./encode.js";
 export { Complex, Ext, Float, FrozenSet, kwargs, Kwargs, type KeywordArguments, Tuple } from "./types.js";

@@ -12,6 +12,9 @@ export const TUPLE = 2;
 export const SET = 3;
 export const FROZENSET = 4;
 
+/** The code that the extension set has for Python's datetime. */
+export const DATETIME = 66;
+
 /** Whether a value is a Uint8Array, a Buffer included, of this realm or of another. */
 export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value);
@@ -38,7 +41,7 @@ export function describe(value: unknown): string {
  * Tuples that are known to be hashable are not looked into.
  */
 export function isHashable(value: unknown, known?: ReadonlySet<unknown>): boolean {
-  if (typeof value !== "object" || value === null || isBytes(value) || types.isAnyArrayBuffer(value)) {
+  if (typeof value !== "object" || value === null || isBytes(value) || types.isAnyArrayBuffer(value) || types.isDate(value)) {
     return true;
   }
   if (value instanceof Tuple) {

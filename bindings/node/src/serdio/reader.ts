@@ -1,6 +1,8 @@
-import { Code, SerdioError } from "../errors.js";
+import type { SerdioError } from "../errors.js";
+import { decodeDate } from "./datetime.js";
+import { failure } from "./failure.js";
 import { type Level, outermost, payload, within } from "./level.js";
-import { COMPLEX, describe, FROZENSET, isBytes, isHashable, SET, TUPLE } from "./profile.js";
+import { COMPLEX, DATETIME, describe, FROZENSET, isBytes, isHashable, SET, TUPLE } from "./profile.js";
 import { Complex, Ext, Float, FrozenSet, Tuple } from "./types.js";
 
 /** What decoding makes of values that JavaScript could express in two ways. */
@@ -9,6 +11,8 @@ export interface DecodeOptions {
   exactFloats?: boolean;
   /** True makes every map a Map, which keeps its order. Otherwise a map with only text for keys is a plain object. */
   maps?: boolean;
+  /** True makes a Python datetime a Date. Otherwise it is an Ext, as are the other types of `serdio.ext` always. */
+  extensions?: boolean;
 }
 
 type Entry = [key: unknown, value: unknown];
@@ -189,6 +193,9 @@ export class Reader {
 
   #extension(length: number, level: Level): unknown {
     const code = this.#bytes.readInt8(this.#skip(1));
+    if (code === DATETIME && this.#options.extensions) {
+      return decodeDate(this.#take(length));
+    }
     if (code < COMPLEX || code > FROZENSET) {
       return new Ext(code, this.#take(length));
     }
@@ -372,9 +379,4 @@ function truncated(): SerdioError {
 
 function tooDeep(): SerdioError {
   return failure("serdio.depth", "values stand too deep in each other");
-}
-
-/** An error for bytes that are not serdio. */
-export function failure(reason: string, message: string): SerdioError {
-  return new SerdioError(message, { code: Code.PROTOCOL, reason });
 }
