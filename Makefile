@@ -12,6 +12,8 @@ MAJOR   := $(word 1,$(subst ., ,$(VERSION)))
 VENV    := build/venv
 NODE    := bindings/node
 FFI_NAPI := tests/ffi-napi
+WHEELS  := build/wheels
+PACKING := build/packing
 
 # The library shows exactly the functions of cape.h. pthread_getattr_np is wrapped because the Go
 # runtime asks it on calls from foreign stacks, and it reads /proc/self/maps each time.
@@ -113,6 +115,56 @@ $(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name 
 npm-pack: build bindings ## the Node package with the library inside, in build/ as .tgz
 	@cd $(NODE) && node pack.mjs ../../build
 
+# What packs. The wheels that pip gets from elsewhere are there so that tests need no network.
+$(PACKING)/.ready: bindings/python/requirements-wheel.txt bindings/python/requirements-dev.txt
+	rm -rf $(PACKING)
+	$(PYTHON) -m venv $(PACKING)
+	$(PACKING)/bin/python -m pip install --quiet --disable-pip-version-check -r bindings/python/requirements-wheel.txt
+	$(PACKING)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(PACKING)/house \
+		$$(grep -hE '^(setuptools|msgpack)==' bindings/python/requirements-*.txt)
+	@touch $@
+
+# The source distribution makes the wheel, so it is known to be whole. Of one commit both are always
+# the same: the times in them are the commit's. auditwheel finds the tag: which glibc the library needs.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+PACK := SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) PATH="$(CURDIR)/$(PACKING)/bin:$$PATH" sh -e -c
+LOG  := >build/packing.log 2>&1 || { cat build/packing.log >&2; exit 1; }
+PACK_SOURCES := umask 022; python -m build --no-isolation --sdist --outdir $(WHEELS) bindings/python
+PACK_WHEEL   := umask 022; rm -rf $(WHEELS)/.raw; \
+	pip wheel --no-deps --no-build-isolation --wheel-dir $(WHEELS)/.raw $(WHEELS)/libcape-$(VERSION).tar.gz; \
+	auditwheel repair --wheel-dir $(WHEELS) $(WHEELS)/.raw/*.whl; rm -rf $(WHEELS)/.raw
+
+$(WHEELS)/.ready: $(PACKING)/.ready Makefile go.mod go.sum $(shell find core capelib export include bindings/python/pycape bindings/python/serdio \
+		-type f ! -name '*_test.go' ! -name '*.pyc') $(wildcard bindings/python/*.py bindings/python/*.toml bindings/python/*.in bindings/python/*.md)
+	rm -rf $(WHEELS)
+	@$(PACK) '$(PACK_SOURCES)' $(LOG)
+	@$(PACK) '$(PACK_WHEEL)' $(LOG)
+	@touch $@
+
+wheel: $(WHEELS)/.ready ## the Python packages in build/wheels: as source, for this machine, and for the other kind where Debian's cross compiler is
+	@case "$$($(GO) env GOHOSTARCH)" in \
+		amd64) other=arm64 machine=aarch64 compiler=aarch64-linux-gnu-gcc package=gcc-aarch64-linux-gnu;; \
+		*) other=amd64 machine=x86_64 compiler=x86_64-linux-gnu-gcc package=gcc-x86-64-linux-gnu;; esac; \
+	if ! command -v $$compiler >/dev/null; then \
+		echo "wheel: there is none for linux/$$other, which takes $$compiler: apt-get install $$package"; \
+	elif ! ls $(WHEELS)/*_$$machine.whl >/dev/null 2>&1; then \
+		GOARCH=$$other CC=$$compiler $(PACK) '$(PACK_WHEEL)' $(LOG); fi
+	@cd $(WHEELS) && wc -c libcape-*
+
+DOCS := build/docs
+
+docs: docs-python ## the documentation of the packages, in build/docs
+
+$(DOCS)/.tools/.ready: bindings/python/docs/requirements.txt
+	rm -rf $(DOCS)/.tools
+	$(PYTHON) -m venv $(DOCS)/.tools
+	$(DOCS)/.tools/bin/python -m pip install --quiet --disable-pip-version-check -r bindings/python/docs/requirements.txt
+	@touch $@
+
+docs-python: $(DOCS)/.tools/.ready
+	PYTHONPATH=bindings/python $(DOCS)/.tools/bin/python -m sphinx -q -E -n -W --keep-going -d $(DOCS)/.python \
+		bindings/python/docs $(DOCS)/python
+
 build/demo-c: build/libcape.so include/cape.h $(wildcard tests/c/example*.c tests/c/*.h)
 	$(CC) -std=c11 -Wall -Wextra -Werror -O2 -Iinclude -o $@ tests/c/example.c -Lbuild -lcape -Wl,-rpath,'$$ORIGIN'
 
@@ -129,7 +181,7 @@ test: test-go test-python test-node ## every suite
 
 # -count=1, because Go's cache of results does not see what the tests run: the command, the C
 # programs, the packages.
-test-go: build bindings build/demo-c build/demo-cpp build/demo-go
+test-go: build bindings $(WHEELS)/.ready build/demo-c build/demo-cpp build/demo-go
 	CAPE_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(GO) test -count=1 -timeout 9m ./...
 
 test-python: build bindings

@@ -169,7 +169,7 @@ func TestNoSuiteIsMissing(t *testing.T) {
 		"core/attest/vectors_test.go", "core/capekey/capekey_test.go", "core/enclave/fault_test.go", "core/hpke/hpke_test.go", "core/serdio/vectors_test.go",
 		"core/transport/transport_test.go", "core/wire/wire_test.go", "capelib/faults_test.go", "export/handle_test.go",
 		"tests/abi/abi_test.go", "tests/install/install_test.go", "tests/process/python_test.go", "tests/soak/soak_test.go",
-		"tests/bench/bench_test.go", "tests/ffi-napi/package.json", "tests/c/suite/suite_test.go", "tests/cli/cli_test.go", "tests/script/script_test.go", "tests/readme/readme_test.go", "core/enclave/service/service_test.go", "core/enclave/store/crash_test.go", "tests/service/service_test.go", "tests/protocol/protocol_test.go",
+		"tests/bench/bench_test.go", "tests/ffi-napi/package.json", "tests/c/suite/suite_test.go", "tests/cli/cli_test.go", "tests/script/script_test.go", "tests/readme/readme_test.go", "core/enclave/service/service_test.go", "core/enclave/store/crash_test.go", "tests/service/service_test.go", "tests/protocol/protocol_test.go", "tests/wheel/wheel_test.go",
 		"tests/verify/verify_test.go", "tests/cpp/suite/suite_test.go", "tests/install/install_test.go", "tests/demo/main.go", "tests/c/example.c", "tests/cpp/example.cpp", "tests/go/example.go",
 		"bindings/python/tests/test_bad_input.py", "bindings/python/tests/test_serdio_vectors.py",
 		"bindings/node/test/bad_input.test.ts", "bindings/node/test/serdio_vectors.test.ts",

@@ -1,0 +1,9 @@
+import sys
+
+import pycape
+from pycape.demo import main
+
+try:
+    main()
+except pycape.CapeError as error:
+    sys.exit(f"{error.reason}: {error}")
