@@ -1,13 +1,65 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 
-import { packageFolder } from "./support.js";
+import { Cape } from "libcape";
 
-test("the README opens with the quickstart that the tests run", async () => {
-  const readme = await readFile(join(packageFolder, "README.md"), "utf8");
-  const example = await readFile(join(packageFolder, "examples/quickstart.mjs"), "utf8");
-  assert.equal(/```js\n(.*?)```/s.exec(readme)?.[1], example);
+import { type Service, service } from "./service.js";
+import { functionFolder, packageFolder, repository } from "./support.js";
+
+const run = promisify(execFile);
+const readme = readFileSync(join(packageFolder, "README.md"), "utf8");
+const blocks = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code ?? "");
+
+/** What each block prints. */
+const printed = [
+  /^hello\nfrom i-[0-9a-f]+-enc[0-9a-f]+, PCR0 [0-9a-f]{96}\n$/,
+  /^hello\n$/,
+  /^only the enclave of ada reads this\n\[ 'ada\/mirror', 'ada\/echo' \] true\n$/,
+  /^Hello world\n$/,
+  /^\S+ pass 1$/m,
+];
+
+test("the README opens with the quickstart, in at most ten lines", () => {
+  const example = readFileSync(join(packageFolder, "examples/quickstart.mjs"), "utf8");
+  assert.equal(blocks[0], example);
   assert.ok(example.trimEnd().split("\n").length <= 10);
+});
+
+describe("the README's code", { timeout: 60_000 }, () => {
+  let running: Service;
+  let folder: string;
+
+  before(async () => {
+    running = await service();
+    const { url, token, attestationRoot, pcrs } = running;
+    await new Cape({ url, token, attestationRoot, policy: { pcrs } }).deploy(functionFolder("echo"));
+    folder = join(packageFolder, "dist/test", `.readme-${process.pid}`);
+    await mkdir(folder);
+  });
+
+  after(async () => {
+    await rm(folder, { recursive: true });
+    await running.stop();
+  });
+
+  test("has a result each", () => assert.equal(blocks.length, printed.length));
+
+  for (const [i, code] of blocks.entries()) {
+    test(`runs: block ${i + 1}`, async () => {
+      const path = join(folder, `block_${i}.mjs`);
+      await writeFile(path, code);
+      const given = Object.entries(running).filter(([, value]) => typeof value !== "function");
+      const prelude = `Object.assign(globalThis, ${JSON.stringify(Object.fromEntries(given))});`;
+      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      const flags = ["--import", `data:text/javascript,${encodeURIComponent(prelude)}`];
+      const { stdout, stderr } = await run(process.execPath, [...flags, path], { cwd: repository("."), env });
+      assert.equal(stderr, "");
+      assert.match(stdout, printed[i] ?? /nothing/);
+    });
+  }
 });

@@ -39,14 +39,14 @@ describe("worker threads", { timeout: 120_000 }, () => {
   }
 
   test("call each on a connection of its own, at once", async () => {
-    const workers = Array.from({ length: 4 }, (_, i) =>
-      worker(`const each = await Promise.all(Array.from({ length: 100 }, (_, k) => cape.invoke(Buffer.from("${i} " + k))));
+    const workers = Array.from({ length: 16 }, (_, i) =>
+      worker(`const each = await Promise.all(Array.from({ length: 50 }, (_, k) => cape.invoke(Buffer.from("${i} " + k))));
               say(each.every((output, k) => output.toString() === "${i} " + k));`),
     );
     const exits = workers.map((each) => once(each, "exit"));
-    assert.deepEqual(await Promise.all(workers.map(said)), [true, true, true, true]);
+    assert.deepEqual(new Set(await Promise.all(workers.map(said))), new Set([true]));
     // None of them has closed anything, and each ends by itself.
-    assert.deepEqual((await Promise.all(exits)).flat(), [0, 0, 0, 0]);
+    assert.deepEqual(new Set((await Promise.all(exits)).flat()), new Set([0]));
     assert.deepEqual(counters().handles, atFirst);
   });
 
