@@ -67,13 +67,14 @@ func (e *Enclave) openCode(ctx context.Context, owner string, code io.Reader, si
 	return zipped, free, nil
 }
 
-// unseal opens what was encrypted to a user's Cape key.
+// unseal opens what was encrypted to a user's Cape key. The plaintext may take the place of what was
+// sealed.
 func (e *Enclave) unseal(ctx context.Context, owner string, sealed []byte) ([]byte, error) {
 	key, err := e.service.Key(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
-	return capekey.Decrypt(key, sealed)
+	return capekey.DecryptInPlace(key, sealed)
 }
 
 // checkedZip looks through a zip that has arrived, and returns its checksum.

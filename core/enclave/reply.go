@@ -53,11 +53,9 @@ func (s *session) result(ctx context.Context, r runner, q request) ([]byte, erro
 		return nil, err
 	}
 	if capekey.IsCiphertext(input) {
-		sealed := input
-		if input, err = s.enclave.unseal(ctx, s.function.owner, sealed); err != nil {
+		if input, err = s.enclave.unseal(ctx, s.function.owner, input); err != nil {
 			return nil, errors.New(s.enclave.toldOf(err))
 		}
-		clear(sealed)
 	}
 	var inputSum func() []byte
 	if s.signer != nil { // unsigned, checksums prove nothing
