@@ -152,6 +152,9 @@ func (m *messages) whole() []byte {
 func (m *messages) damaged() []byte {
 	switch m.IntN(8) {
 	case 0, 1:
+		if m.IntN(4) == 0 {
+			return m.noise()
+		}
 		return m.framed()
 	case 2:
 		m.last = m.whole()
@@ -165,6 +168,14 @@ func (m *messages) damaged() []byte {
 		m.last = m.seeds[0]
 	}
 	return m.last
+}
+
+// noise is nothing but random bytes, or such in the place of the arguments.
+func (m *messages) noise() []byte {
+	if m.IntN(4) == 0 {
+		return m.bytes()
+	}
+	return append([]byte(envelope+"\x91"), m.bytes()...)
 }
 
 // framed is a message whose lengths are right, around a payload that may be damaged.

@@ -282,7 +282,7 @@ def test_dataclasses_nest_up_to_the_limit_and_then_fail_cleanly() -> None:
 
 
 def test_hashes_that_collide_are_refused_here_too() -> None:
-    ids = [uuid.UUID(int=n * (2**61 - 1)) for n in range(1, 6000)]
+    ids = [uuid.UUID(int=n * (2**61 - 1)) for n in range(1, 600)]
     assert len({hash(each) for each in ids}) < 10
     for value in (dict.fromkeys(ids), set(ids)):
         data = serdio.serialize(value, encoder=extensions.encoder_hook)
