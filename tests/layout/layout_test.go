@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"core/enclave":         {module + "core/attest", module + "core/capekey", module + "core/enclave/sandbox", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport", "github.com/fxamacker/cbor/v2"},
 	"core/enclave/sandbox": {},
 	"core/enclave/store":   {},
-	"core/enclave/service": {module + "core/capekey", module + "core/enclave", module + "core/enclave/store", module + "core/wire", "github.com/golang-jwt/jwt/v5"},
+	"core/enclave/service": {module + "core/attest", module + "core/capekey", module + "core/enclave", module + "core/enclave/store", module + "core/wire", "github.com/golang-jwt/jwt/v5"},
 	"capelib":              {module + "core/attest", module + "core/capekey", module + "core/hpke", module + "core/serdio", module + "core/wire", module + "core/transport"},
 	"capelib/cmd/cape":     {module + "capelib", module + "core/attest", module + "core/enclave", module + "core/enclave/service", module + "core/enclave/store", module + "core/wire", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/oauth2"},
 	"export":               {module + "capelib", module + "core/enclave", module + "include"},
