@@ -11,6 +11,7 @@ In programs that use asyncio it is ``pycape.aio.Cape``, after ``import pycape.ai
 is a :class:`CapeError`. The package logs to "pycape", and is quiet by default.
 """
 
+from pycape._library import load_library
 from pycape.attestation import verify
 from pycape.auth import FunctionAuth, FunctionAuthType
 from pycape._ffi import Progress
@@ -80,6 +81,7 @@ __all__ = [
     "TokenInfo",
     "UnpinnedWarning",
     "counters",
+    "load_library",
     "log_records",
     "verify",
 ]

@@ -1,14 +1,14 @@
-"""Where the native library is, and why it could not be loaded."""
+"""Where the native library is, and why it could not be loaded.
+
+What only explains a failure is imported where it is needed, and not at every start.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import pathlib
-import platform
-import struct
 import sys
-import sysconfig
 from typing import Iterator
 
 from pycape.errors import LibraryError
@@ -19,30 +19,54 @@ FILE_NAME = _NAMES.get(sys.platform, "libcape.so")
 # e_machine of an ELF file, and what platform.machine() calls it.
 _MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 
+_chosen: pathlib.Path | None = None
+
+
+def load_library(path: str | os.PathLike[str]) -> None:
+    """Loads the native library from here, before anything else in the process needs it, and looks
+    nowhere else. Without this it is the one that CAPE_LIBRARY names, else the one inside the
+    package, else the one in the build folder of a source checkout.
+
+    :raises LibraryError: it cannot be loaded, and the text says why; or one is loaded already.
+    """
+    global _chosen
+    from pycape import _abi
+
+    if _abi.library.cache_info().currsize:
+        raise LibraryError(
+            "the native library is loaded already: name another before the first call",
+            reason="library.load",
+        )
+    _chosen = pathlib.Path(path).absolute()
+    try:
+        _abi.library()
+    except LibraryError:
+        _chosen = None
+        raise
+
 
 def load() -> tuple[ctypes.CDLL, pathlib.Path]:
-    """Loads the first library that is found: the one that CAPE_LIBRARY names, if set, else the
-    one inside this package, else the one in the build folder of a source checkout.
+    """Loads the first library that can be.
 
-    :raises LibraryError: none could be loaded; the text lists what was tried.
+    :raises LibraryError: none can; the text lists what was tried, and why each was not it.
     """
     tried = []
     for origin, path in _candidates():
-        if not path.exists():
-            tried.append(f"{path} ({origin}): no such file")
-            continue
         try:
             return ctypes.CDLL(os.fspath(path)), path
         except OSError as error:
             tried.append(f"{path} ({origin}): {_explain(path, error)}")
     raise LibraryError(
-        f"the native library cannot be loaded: {'; '.join(tried)}; "
-        "build it with make build, or set CAPE_LIBRARY to its path",
+        f"the native library cannot be loaded: {'; '.join(tried)}; install a wheel for this "
+        "system, or build it with make build, or set CAPE_LIBRARY to its path",
         reason="library.load",
     )
 
 
 def _candidates() -> Iterator[tuple[str, pathlib.Path]]:
+    if _chosen is not None:
+        yield "load_library", _chosen
+        return
     named = os.environ.get("CAPE_LIBRARY")
     if named:
         yield "CAPE_LIBRARY", pathlib.Path(named).absolute()
@@ -57,17 +81,44 @@ def _candidates() -> Iterator[tuple[str, pathlib.Path]]:
 def _explain(path: pathlib.Path, error: OSError) -> str:
     """The dynamic loader's text, or something clearer where the file tells."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(20)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return "no such file"
     except OSError as unreadable:
         return str(unreadable.strerror).lower()
-    if sys.platform == "linux":
-        if len(head) < 20 or not head.startswith(b"\x7fELF"):
-            return "not a Linux library"
-        (number,) = struct.unpack("<H" if head[5] == 1 else ">H", head[18:20])
-        machine = _MACHINES.get(number, f"machine {number}")
-        if machine != platform.machine():
-            return f"built for {machine}, and this Python runs on {platform.machine()}"
-        if "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or ""):
-            return "built for glibc, and this Python uses musl"
-    return str(error)
+    if sys.platform != "linux":
+        return str(error)
+    return _mismatch(content) or str(error)
+
+
+def _mismatch(content: bytes) -> str | None:
+    """Why a library is not one for this Python: ELF, System V ABI, chapter 4."""
+    import platform
+    import re
+    import struct
+    import sysconfig
+
+    if len(content) < 64 or not content.startswith(b"\x7fELF"):
+        return "not a Linux library"
+    bits, ours = {1: 32, 2: 64}.get(content[4]), 64 if sys.maxsize > 2**32 else 32
+    (number,) = struct.unpack("<H" if content[5] == 1 else ">H", content[18:20])
+    machine = _MACHINES.get(number, f"machine {number}")
+    if machine != platform.machine():
+        return f"built for {machine}, and this Python runs on {platform.machine()}"
+    if bits != ours:
+        return f"built for {bits} bits, and this Python has {ours}"
+    if "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or ""):
+        return "built for glibc, and this Python uses musl"
+    needed = max((int(minor) for minor in re.findall(rb"\0GLIBC_2\.(\d+)", content)), default=0)
+    if needed > _glibc():
+        return f"needs glibc 2.{needed}, and this system has 2.{_glibc()}"
+    return None
+
+
+def _glibc() -> int:
+    """The minor version of this system's glibc 2."""
+    try:
+        _, _, minor = (os.confstr("CS_GNU_LIBC_VERSION") or "").rpartition(".")
+        return int(minor)
+    except (OSError, ValueError):
+        return sys.maxsize  # nobody knows

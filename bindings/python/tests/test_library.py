@@ -10,6 +10,7 @@ import re
 import struct
 import subprocess
 import sysconfig
+import textwrap
 from typing import Any, Callable
 
 import pytest
@@ -129,6 +130,82 @@ def test_a_library_under_musl_is_said(
         _library.load()
 
 
+def test_a_library_for_another_size_of_pointers_is_said(
+    python: Callable[..., str], tmp_path: pathlib.Path
+) -> None:
+    number = {name: n for n, name in _library._MACHINES.items()}[platform.machine()]
+    path = tmp_path / "libcape.so"
+    path.write_bytes(b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HH", 3, number) + bytes(200))
+    assert "built for 32 bits, and this Python has 64" in python(TRY, CAPE_LIBRARY=str(path))
+
+
+def test_a_library_for_a_newer_glibc_is_said(
+    python: Callable[..., str], tmp_path: pathlib.Path
+) -> None:
+    future = tmp_path / "future"
+    future.mkdir()
+    versions = future / "versions"
+    versions.write_text("GLIBC_2.99 { global: tomorrow; };")
+    flags = ["-nostdlib", "-Wl,-soname,libc.so.6", f"-Wl,--version-script={versions}"]
+    libc = compiled("int tomorrow(void) { return 0; }", future / "libc.so.6", *flags)
+    source = "int tomorrow(void); int cape_version(void) { return tomorrow(); }"
+    path = compiled(source, tmp_path / "libcape.so", "-nostdlib", str(libc))
+    said = python(TRY, CAPE_LIBRARY=str(path))
+    assert f"needs glibc 2.99, and this system has {platform.libc_ver()[1]}" in said
+
+
+def test_a_folder_in_its_place_is_said(python: Callable[..., str], tmp_path: pathlib.Path) -> None:
+    assert f"{tmp_path} (CAPE_LIBRARY): is a directory" in python(TRY, CAPE_LIBRARY=str(tmp_path))
+
+
+def test_a_library_that_another_one_lacks_is_said_by_the_loader(
+    python: Callable[..., str], tmp_path: pathlib.Path
+) -> None:
+    other = compiled("int other(void) { return 0; }", tmp_path / "libother.so", "-Wl,-soname,libother.so")
+    path = compiled("int other(void); int f(void) { return other(); }", tmp_path / "libcape.so", str(other))
+    assert "libother.so: cannot open shared object file" in python(TRY, CAPE_LIBRARY=str(path))
+
+
+NAMED = """
+    import sys, pycape
+    try:
+        pycape.load_library(sys.argv[1])
+    except pycape.LibraryError as error:
+        print(error.reason, error)
+"""
+
+
+def test_a_library_can_be_named_by_the_program(python: Callable[..., str]) -> None:
+    _, path = _library.load()
+    program = NAMED + """
+    with pycape.LocalEnclave() as enclave:
+        print(enclave.url[:5])
+    """
+    assert python(program, str(path), CAPE_LIBRARY="/no/such/file") == "ws://"
+
+
+def test_a_library_that_the_program_names_is_not_replaced_by_another(
+    python: Callable[..., str],
+) -> None:
+    said = python(NAMED, "/no/such/libcape.so")
+    assert "tried" not in said and "packaged" not in said
+    assert "cannot be loaded: /no/such/libcape.so (load_library): no such file; " in said
+
+
+def test_a_failure_to_load_the_named_library_can_be_mended(python: Callable[..., str]) -> None:
+    program = NAMED + """
+    with pycape.LocalEnclave() as enclave:
+        print(enclave.url[:5])
+    """
+    assert python(program, "/no/such/file").endswith("ws://")
+
+
+def test_a_library_cannot_be_named_after_one_is_loaded(python: Callable[..., str]) -> None:
+    _, path = _library.load()
+    program = "import pycape; pycape.counters()\n" + textwrap.dedent(NAMED)
+    assert "loaded already: name another before the first call" in python(program, str(path))
+
+
 def test_what_was_tried_is_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     package = tmp_path / "bindings" / "python" / "pycape"
     package.mkdir(parents=True)
@@ -143,9 +220,10 @@ def test_what_was_tried_is_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: pat
     assert "make build" in str(caught.value)
 
 
-def compiled(source: str, path: pathlib.Path) -> pathlib.Path:
+def compiled(source: str, path: pathlib.Path, *flags: str) -> pathlib.Path:
+    compiler = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-I", ROOT / "include", "-o", path]
     subprocess.run(
-        [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-I", ROOT / "include", "-x", "c", "-", "-o", path],
+        [*compiler, "-x", "c", "-", "-x", "none", *flags],
         input=source,
         text=True,
         check=True,
