@@ -16,6 +16,7 @@ from pycape.policy import PCRs
 from pycape.progress import ProgressLike, checked as checked_progress, watching
 from pycape.service import DeployedFunction, Expiry, Request, Service, StrPath, TokenInfo
 from pycape.token import Token
+from pycape.twin import with_twin
 
 if TYPE_CHECKING:
     from serdio.hooks import SerdeHooks
@@ -71,9 +72,11 @@ class Cape(Service):
 
     No library is loaded before the first connect. Ctrl-C ends a call that waits, within 100 ms,
     and cancels what it waits for; a function that was called may run on. For programs that use
-    asyncio there is :class:`pycape.aio.Cape`.
+    asyncio there is :class:`pycape.aio.Cape`; for those of pycape 3, ``await cape.run.aio(...)`` and
+    the like do the same on the connection of this client.
     """
 
+    @with_twin
     def connect(
         self,
         function_ref: FunctionLike,
@@ -104,6 +107,7 @@ class Cape(Service):
         """
         self._connect(checked(function_ref, function_token, token, pcrs))
 
+    @with_twin
     def function_context(
         self,
         function_ref: FunctionLike,
@@ -120,6 +124,7 @@ class Cape(Service):
         """
         return FunctionContext(self, checked(function_ref, token, None, pcrs))
 
+    @with_twin
     def invoke(
         self,
         /,
@@ -151,6 +156,7 @@ class Cape(Service):
         with forwarding:
             return call.value(self._called(self._present(), call))
 
+    @with_twin
     def run(
         self,
         function_ref: FunctionLike,
@@ -176,6 +182,7 @@ class Cape(Service):
             finally:
                 connection.close()
 
+    @with_twin
     def key(
         self,
         *,
@@ -201,6 +208,7 @@ class Cape(Service):
         with forwarding:
             return self._asked(self._getting_key(username, key_path, token, pcrs))
 
+    @with_twin
     def encrypt(
         self,
         input: bytes,
@@ -338,6 +346,7 @@ class Cape(Service):
         with forwarding:
             self._asked(self._deleting_token(id, token))
 
+    @with_twin
     def close(self) -> None:
         """Closes the connection, if there is one, and wakes the calls that wait on it. It never
         blocks, and may be called at any time. :meth:`connect` opens another; one that another

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import pathlib
 import stat
@@ -383,3 +384,40 @@ def test_the_experimental_command_line(
         cli.deploy(FUNCTIONS / "echo", url="ws://127.0.0.1:9", policy="any")
     with pytest.raises(ValueError):
         cli.token(expiry="soon")
+
+
+# The twins of methods.
+
+
+def test_a_method_has_a_twin_that_is_awaited(enclave: LocalEnclave) -> None:
+    cape: Any = Cape(enclave=enclave)
+
+    async def main() -> None:
+        assert await cape.run.aio("local/echo", Token("t"), b"x") == b"x"
+        await cape.connect.aio("local/echo")
+        assert await asyncio.gather(*[cape.invoke.aio(b"%d" % n) for n in range(5)]) == [
+            b"%d" % n for n in range(5)
+        ]
+        assert cape.report["verdict"] == "accepted"
+        await cape.close.aio()
+        with pytest.raises(pycape.ClosedError):
+            await cape.invoke.aio(b"x")
+        async with cape.function_context.aio("local/echo"):
+            assert await cape.invoke.aio(b"in it") == b"in it"
+        await cape.connect.aio("local/echo")
+
+    asyncio.run(main())
+    assert cape.invoke(b"the same connection") == b"the same connection"
+    cape.close()
+
+
+def test_a_method_with_a_twin_is_a_method_like_any_other() -> None:
+    cape = Cape()
+    bound: Any = cape.run
+    assert inspect.signature(bound) == inspect.signature(pycape.aio.Cape().run)
+    assert bound.__name__ == "run" and bound.__doc__ == Cape.run.__doc__
+    assert bound == cape.run and hash(bound) == hash(cape.run)
+    assert bound != Cape().run
+    assert "Cape.run" in repr(bound)
+    assert inspect.isfunction(Cape.run)
+    assert not hasattr(bound, "no_such_thing")
