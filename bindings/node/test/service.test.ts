@@ -129,17 +129,16 @@ describe("a service", { timeout: 60_000 }, () => {
 
   test("refuses who has no token", async () => {
     using cape = new Cape({ ...options, token: undefined });
-    for (const refused of [cape.list(), cape.listTokens(), cape.createToken(), cape.key(), cape.deploy(echo)]) {
-      await assert.rejects(refused, fault(AuthError, "auth.rejected"));
-    }
+    const requests = [cape.list(), cape.listTokens(), cape.createToken(), cape.key(), cape.deploy(echo)];
+    await Promise.all(requests.map((request) => assert.rejects(request, fault(AuthError, "auth.rejected"))));
   });
 
   test("is asked nothing when the signal was aborted before, and leaves nothing on one that was not", async () => {
     using cape = new Cape(options);
     const aborted = AbortSignal.abort("enough");
-    for (const request of [cape.list({ signal: aborted }), cape.key(undefined, { signal: aborted }), cape.deploy(echo, { signal: aborted })]) {
-      await assert.rejects(request, (error: CancelledError) => fault(CancelledError, "cancelled.not_sent")(error) && error.cause === "enough");
-    }
+    const requests = [cape.list({ signal: aborted }), cape.key(undefined, { signal: aborted }), cape.deploy(echo, { signal: aborted })];
+    const isCancelled = (error: CancelledError): boolean => fault(CancelledError, "cancelled.not_sent")(error) && error.cause === "enough";
+    await Promise.all(requests.map((request) => assert.rejects(request, isCancelled)));
     const { signal } = new AbortController();
     await cape.list({ signal });
     assert.equal(getEventListeners(signal, "abort").length, 0);
