@@ -236,7 +236,9 @@ class _Decoder:
         self._count(1 + len(items))
         return items
 
-    def _map(self, pairs: list[tuple[Any, Any]]) -> Any:
+    def _map(self, pairs: Any) -> Any:
+        if type(pairs) is not list:  # but an iterator, from older versions of msgpack without C
+            pairs = list(pairs)
         self._count(1 + 2 * len(pairs))
         if self._custom is None:
             return _guarded(_dict, pairs, "serdio.key")
@@ -263,8 +265,12 @@ class _Decoder:
                 f"the extension code {code} is MessagePack's own, and means nothing", "serdio.type"
             )
         if self._extensions is not None:
-            extensions = self._extensions
-            return _hooked(lambda data: extensions.extension(code, data, self._apart), payload)
+            try:
+                return self._extensions.extension(code, payload, self._apart)
+            except (DecodeError, RecursionError):
+                raise
+            except Exception as error:
+                raise _failed(error) from error
         return msgpack.ExtType(code, payload)
 
     def _nested(self, payload: bytes) -> Any:
@@ -337,9 +343,7 @@ def _hooked(hook: Callable[[Any], Any], value: Any) -> Any:
     except DecodeError:
         raise
     except Exception as error:
-        raise DecodeError(
-            f"the decoder failed: {type(error).__name__}: {error}", "serdio.type"
-        ) from error
+        raise _failed(error) from error
 
 
 def _guarded(make: Callable[[Any], Any], value: Any, reason: str) -> Any:
@@ -351,9 +355,11 @@ def _guarded(make: Callable[[Any], Any], value: Any, reason: str) -> Any:
     except TypeError as error:
         raise DecodeError(f"an element of a set, or a key, has no hash: {error}", reason) from error
     except Exception as error:
-        raise DecodeError(
-            f"the decoder failed: {type(error).__name__}: {error}", reason
-        ) from error
+        raise _failed(error) from error
+
+
+def _failed(error: Exception) -> DecodeError:
+    return DecodeError(f"the decoder failed: {type(error).__name__}: {error}", "serdio.type")
 
 
 def _complex(value: Any) -> complex:

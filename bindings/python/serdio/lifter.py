@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Callable, Generic, Literal, ParamSpec, TypeVar, overload
 
 from serdio import profile
 from serdio.decoder import deserialize
 from serdio.encoder import serialize
 from serdio.hooks import SerdeHookBundle, SerdeHooks, bundle_serde_hooks
+
+if TYPE_CHECKING:
+    import inspect
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,9 +33,10 @@ class IOLifter(Generic[P, R]):
         bundle = None if hook_bundle is None else bundle_serde_hooks(hook_bundle)
         if bundle is not None and not isinstance(bundle, SerdeHookBundle):
             raise TypeError(f"hook_bundle is no bundle of hooks but {type(bundle).__name__}")
+        functools.update_wrapper(self, f)  # first, because it copies what f has as attributes
         self._function = f
         self._bundle: SerdeHookBundle | None = bundle
-        functools.update_wrapper(self, f)
+        self._signature: inspect.Signature | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._function(*args, **kwargs)
@@ -72,12 +76,14 @@ class IOLifter(Generic[P, R]):
 
     def _check_arguments(self, args: Any, kwargs: dict[str, Any]) -> None:
         """The function's own TypeError must not be taken for a wrong call, so this comes first."""
-        import inspect  # here, because it takes longer to import than all of serdio
+        signature = self._signature
+        if signature is None:
+            import inspect  # here, because it takes longer to import than much of serdio
 
-        try:
-            signature = inspect.signature(self._function)
-        except (ValueError, TypeError):
-            return  # some built-in functions have none; calling them tells
+            try:
+                signature = self._signature = inspect.signature(self._function)
+            except (ValueError, TypeError):
+                return  # some built-in functions have none; calling them tells
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:

@@ -103,6 +103,19 @@ def test_a_type_error_of_the_function_itself_is_passed_on() -> None:
         call(serdio.lift_io(broken).as_cape_handler(), 1)
 
 
+def test_attributes_of_the_function_do_not_become_those_of_the_lifter() -> None:
+    def mirror(p: Point) -> Any:
+        return Point(p.y, p.x)
+
+    mirror._function = mirror._bundle = mirror._signature = "mine"  # type: ignore[attr-defined]
+    hooks = serdio.SerdeHookBundle(encode, decode)
+    lift = serdio.lift_io(hook_bundle=hooks)
+    for lifted in (lift(mirror), lift(serdio.lift_io(mirror))):
+        assert lifted.hook_bundle is hooks
+        reply = lifted.as_cape_handler()(serdio.serialize(Point(1, 2), encoder=encode))
+        assert serdio.deserialize(reply, decode) == Point(2, 1)
+
+
 def test_a_built_in_function_can_be_lifted() -> None:
     assert call(serdio.lift_io(max).as_cape_handler(), 1, 5, 3) == 5
 
