@@ -11,10 +11,10 @@ In programs that use asyncio it is ``pycape.aio.Cape``, after ``import pycape.ai
 is a :class:`CapeError`. The package logs to "pycape", and is quiet by default.
 """
 
-from pycape._library import load_library
+from pycape._abi import load_library
+from pycape._ffi import Progress
 from pycape.attestation import verify
 from pycape.auth import FunctionAuth, FunctionAuthType
-from pycape._ffi import Progress
 from pycape.call import Arguments
 from pycape.cape import Cape
 from pycape.enclave import FunctionInfo, LocalEnclave

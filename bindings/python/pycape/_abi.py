@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 from ctypes import POINTER, c_char, c_char_p, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
@@ -109,3 +110,15 @@ def library() -> Any:
             reason="library.version",
         )
     return lib
+
+
+def load_library(path: str | os.PathLike[str]) -> None:
+    """Loads the native library from here, before anything else in the process needs it, and looks
+    nowhere else. Without this it is the one that CAPE_LIBRARY names, else the one inside the
+    package, else the one in the build folder of a source checkout.
+
+    :raises LibraryError: it cannot be loaded, and the text says why; or one is loaded already.
+    """
+    from pycape import _library
+
+    _library.load_library(path)

@@ -23,12 +23,7 @@ _chosen: pathlib.Path | None = None
 
 
 def load_library(path: str | os.PathLike[str]) -> None:
-    """Loads the native library from here, before anything else in the process needs it, and looks
-    nowhere else. Without this it is the one that CAPE_LIBRARY names, else the one inside the
-    package, else the one in the build folder of a source checkout.
-
-    :raises LibraryError: it cannot be loaded, and the text says why; or one is loaded already.
-    """
+    """Does what pycape.load_library says."""
     global _chosen
     from pycape import _abi
 
