@@ -7,11 +7,15 @@ import (
 	"testing"
 )
 
-// onTerminal runs the words after it with standard error on a terminal, and writes what came there.
+// onTerminal runs the words after it with standard error on a terminal, or with standard output if
+// these words begin with it, and writes what came there.
 const onTerminal = `
 import os, subprocess, sys
 ours, theirs = os.openpty()
-child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs)
+words, streams = sys.argv[1:], {"stdout": subprocess.DEVNULL, "stderr": theirs}
+if words[0] == "stdout":
+    words, streams = words[1:], {"stdout": theirs}
+child = subprocess.Popen(words, stdin=subprocess.DEVNULL, **streams)
 os.close(theirs)
 while True:
     try:
@@ -22,17 +26,20 @@ while True:
 sys.exit(child.wait())
 `
 
-func TestUploadsDrawABarOnATerminal(t *testing.T) {
+func TestWhatATerminalShows(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	variables := prepare(t, folder, t.Cleanup)
-	shown := func(args ...string) (string, error) {
-		args = append([]string{"-c", onTerminal, absolute(t, "build/cape")}, args...)
+	on := func(words ...string) (string, error) {
+		args := append([]string{"-c", onTerminal}, words...)
 		command := exec.Command(absolute(t, "build/venv/bin/python"), append(args, "--policy", "enclave.json")...)
 		command.Dir = folder
 		command.Env = []string{"CAPE_ENCLAVE_HOST=" + variables["URL"], "CAPE_ATTESTATION_ROOT=" + filepath.Join(folder, "root.pem"), "CAPE_TOKEN=" + variables["TOKEN"]}
 		output, err := command.Output()
 		return string(output), err
+	}
+	shown := func(args ...string) (string, error) {
+		return on(append([]string{absolute(t, "build/cape")}, args...)...)
 	}
 	const full = "[==============================] 100 %\r\n"
 	deployed, err := shown("deploy", "echo")
@@ -53,5 +60,11 @@ func TestUploadsDrawABarOnATerminal(t *testing.T) {
 	sent, err := shown("run", user+"/echo", "-f", absolute(t, "build/cape"))
 	if err != nil || !strings.HasPrefix(sent, "\rsending [") || !strings.HasSuffix(sent, full) {
 		t.Errorf("%v, %q", err, sent)
+	}
+	// What a function gives ends its line there.
+	for given, want := range map[string]string{"x": "x\r\n", "x\n": "x\r\n", "": "\r\n"} {
+		if result, err := on("stdout", absolute(t, "build/cape"), "run", user+"/echo", given); err != nil || result != want {
+			t.Errorf("%v, %q", err, result)
+		}
 	}
 }

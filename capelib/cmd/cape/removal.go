@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,9 @@ func newRemoval(e *environment, remove func(context.Context, capelib.Options, st
 	command := &texts
 	command.Use = "delete ID"
 	command.RunE = func(command *cobra.Command, args []string) error {
+		if strings.Contains(args[0], "/") {
+			return usagef("%s is a name: give the id, which %s shows", shown(args[0]), strings.Replace(command.CommandPath(), "delete", "list", 1))
+		}
 		options, err := flags.options()
 		if err != nil {
 			return err

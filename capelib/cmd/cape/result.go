@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"io"
+	"os"
 	"strconv"
 	"unicode/utf8"
 
@@ -49,7 +51,8 @@ func valuesOf(document *attest.Document) *documentValues {
 	return &values
 }
 
-// printOutput writes what a function gave, byte for byte and nothing else, or as JSON.
+// printOutput writes what a function gave, byte for byte and nothing else, or as JSON. Where a
+// terminal shows it, it ends its line.
 func (e *environment) printOutput(output []byte, report *capelib.Report, evidence capelib.Evidence) error {
 	result := functionOutput{
 		Base64: base64.StdEncoding.EncodeToString(output), Attestation: report,
@@ -59,5 +62,10 @@ func (e *environment) printOutput(output []byte, report *capelib.Report, evidenc
 		text := string(output)
 		result.Output = &text
 	}
-	return e.print(result, func(w io.Writer) { _, _ = w.Write(output) })
+	return e.print(result, func(w io.Writer) {
+		_, _ = w.Write(output)
+		if isTerminal(os.Stdout) && !bytes.HasSuffix(output, []byte("\n")) {
+			_, _ = io.WriteString(w, "\n")
+		}
+	})
 }

@@ -26,7 +26,7 @@ func newRunCommand(e *environment) *cobra.Command {
 		Short: "Run a function in an attested enclave, and print its result",
 		Long: `Run connects to an enclave, verifies its attestation document, seals the input to the
 key that it proved, and writes the function's result to standard output, byte for byte and
-nothing else.
+nothing else but, on a terminal, a line break.
 
 FUNCTION is an id or user/name. The input is INPUT, or the content of a file with -f; - for
 either is standard input. A function made with serdio takes values, not bytes: give them with --args, and the result is

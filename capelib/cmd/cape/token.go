@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ keep it, or delete it and make another.
 			}
 			if wanted.Name == "" {
 				return usagef("--name is missing: say what the token is for")
+			}
+			if strings.Contains(wanted.Function, "/") {
+				return usagef("--function %s is a name: give the function's id, which 'cape list' shows", shown(wanted.Function))
 			}
 			options, err := flags.options()
 			if err != nil {
