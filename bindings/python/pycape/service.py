@@ -164,15 +164,15 @@ class Service(Client):
         keys.check_one(username, key_path)
         if username is not None and not (isinstance(username, str) and username):
             raise ArgumentError("a username must be text that is not empty", reason="argument.options")
-        if key_path is not None:
-            path = _path(key_path)
+        path = None if key_path is None else _path(key_path)
+        if path is not None:
             known = keys.read(path)
             if known is not None:
                 return Request({"request": "key"}, bytes, known=known)
         options = self._attested("key", token, pcrs, {"user": username})
         if username is not None:
             options.pop("token", None)
-        if key_path is not None:
+        if path is not None:
             return Request(options, lambda key: _noted(key, lambda: keys.write(path, key)))
         kept = keys.Kept(options, _owner(username, options.get("token")))
         return Request(options, lambda key: _noted(key, lambda: kept.write(key)), known=kept.read())
