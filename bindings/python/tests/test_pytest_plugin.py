@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from typing import Any
 
 import pytest
 
 import pycape
-from conftest import FUNCTIONS, VECTORS
+from conftest import FUNCTIONS, ROOT, VECTORS
 from pycape.testing import PLAIN_NAMES, FaultyEnclave
 
 pytest_plugins = ["pytester"]
@@ -98,6 +99,14 @@ def test_the_settings_of_pytest_name_functions_for_all_tests(pytester: pytest.Py
                 assert cape_enclave.client().run(f"local/{name}", b"x") == b"x"
         """
     )
+    pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_the_example_of_the_readme_runs(pytester: pytest.Pytester) -> None:
+    text = (ROOT / "bindings" / "python" / "README.md").read_text()
+    [example] = [each for each in re.findall(r"```python\n(.*?)```", text, re.S) if "pytest" in each]
+    (pytester.path / "tests").symlink_to(ROOT / "tests")
+    pytester.makepyfile(example)
     pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import datetime
 import inspect
+import json
+import os
 import pathlib
+import re
+import subprocess
+import sys
 from typing import Any, Callable
 
 import pytest
 
 import pycape
 import pycape.aio
-from conftest import FUNCTIONS, Running, handles
+from conftest import FUNCTIONS, ROOT, Running, handles
 from pycape import FunctionRef, LocalEnclave, Token
 from pycape.expiry import moment
 from test_interrupts import PATIENCE, interrupted
@@ -296,3 +301,27 @@ def test_what_is_no_expiry_is_a_value_error(expiry: Any) -> None:
         moment(expiry)
     assert isinstance(caught.value, pycape.CapeError)
     assert "\n" not in str(caught.value)
+
+
+def test_the_example_of_the_readme_runs(service: Running, tmp_path: pathlib.Path) -> None:
+    text = (ROOT / "bindings" / "python" / "README.md").read_text()
+    [example] = [each for each in re.findall(r"```python\n(.*?)```", text, re.S) if "deploy" in each]
+    (tmp_path / "policy.json").write_text(json.dumps({"pcrs": service.pcrs}))
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    variables = {
+        "CAPE_URL": service.url,
+        "CAPE_TOKEN": service.token,
+        "CAPE_ATTESTATION_ROOT": service.root,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        env={**os.environ, **variables},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.returncode) == (
+        "b\"for this function's owner alone\"\nb'hello'\n",
+        0,
+    ), done.stderr
