@@ -40,7 +40,7 @@ type Enclave struct {
 	module    *securityModule
 	service   Service
 	archives  *archives
-	uploads   chan struct{}                 // has room for as many as there may be
+	uploads   uploads
 	much      chan struct{}                 // has room for those functions in memory that are large
 	results   func() (*resultSigner, error) // waits for it
 	functions []*function
@@ -68,7 +68,7 @@ func Start(o Options) (*Enclave, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Enclave{options: o, remove: remove, service: o.Service, uploads: make(chan struct{}, uploadsAtOnce), much: make(chan struct{}, muchAtOnce)}
+	e := &Enclave{options: o, remove: remove, service: o.Service, much: make(chan struct{}, muchAtOnce)}
 	if e.service == nil {
 		e.service = &localService{key: lazyKey(o.Key)}
 	}

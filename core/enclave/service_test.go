@@ -417,6 +417,11 @@ func TestTooManyUploadsAtOnceAreTurnedAway(t *testing.T) {
 			t.Fatal("there is no end of them")
 		}
 	}
+	if conn, err := dialError(e.Info(), "/v1/test", "cape.runtime", "bob"); err != nil {
+		t.Errorf("one user has taken the room of all: %v", err)
+	} else {
+		_ = conn.Close()
+	}
 	for _, c := range open {
 		_ = c.Close()
 	}

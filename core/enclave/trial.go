@@ -15,7 +15,7 @@ func (e *Enclave) testRoute(by Caller) (*conversation, error) {
 	if e.python == nil {
 		return nil, &Refusal{http.StatusNotImplemented, "this enclave runs no functions of callers: it was started without a Python"}
 	}
-	leave, err := e.enterUpload()
+	leave, err := e.uploads.enter(by.User)
 	if err != nil {
 		return nil, err
 	}
