@@ -53,8 +53,13 @@ const (
 	redrawn    = 50 * time.Millisecond
 )
 
-// invoke calls the function, and draws how much of a large input has been sent.
+// invoke calls the function, and draws how much of a large input has been sent. The evidence is for
+// JSON alone.
 func (e *environment) invoke(ctx context.Context, conn *capelib.Conn, input []byte) ([]byte, capelib.Evidence, error) {
+	if e.output != "json" && (len(input) < largeInput || !isTerminal(os.Stderr)) {
+		output, err := conn.Invoke(ctx, input) // which makes no copy of the input
+		return output, capelib.Evidence{}, err
+	}
 	call, err := conn.Start(input, capelib.CallOptions{})
 	if err != nil {
 		return nil, capelib.Evidence{}, err
