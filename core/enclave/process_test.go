@@ -208,7 +208,7 @@ func TestAnEnclaveThatWasClosedLeavesNothing(t *testing.T) {
 		}
 	}
 	if now := countDescriptors(); now > descriptors {
-		t.Errorf("%d descriptors were open, now %d", descriptors, now)
+		t.Errorf("%d descriptors were open, now %d:%s", descriptors, now, openDescriptors())
 	}
 }
 
@@ -226,6 +226,15 @@ func goroutinesOfEnclaves() string {
 		}
 	}
 	return strings.Join(left, "\n\n")
+}
+
+func openDescriptors() (listed string) {
+	paths, _ := filepath.Glob("/proc/self/fd/*")
+	for _, path := range paths {
+		target, _ := os.Readlink(path)
+		listed += " " + target
+	}
+	return listed
 }
 
 func countDescriptors() int {

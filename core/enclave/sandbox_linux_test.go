@@ -1,6 +1,7 @@
 package enclave_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -33,7 +34,14 @@ func inOwnMounts(t *testing.T) bool {
 		host.SysProcAttr = nil // and cannot do such damage
 	}
 	output, err := host.CombinedOutput()
-	if err != nil || !strings.Contains(string(output), "--- PASS") {
+	if errors.Is(err, syscall.EPERM) {
+		host = asHost(t, "own mounts") // of a root who may not mount
+		output, err = host.CombinedOutput()
+	}
+	if err == nil && strings.Contains(string(output), "--- SKIP: "+t.Name()+" (") {
+		t.Skipf("%s", output)
+	}
+	if err != nil || !strings.Contains(string(output), "--- PASS: "+t.Name()+" (") {
 		t.Fatalf("%v:\n%s", err, output)
 	}
 	return false
@@ -53,6 +61,10 @@ func TestEachLayerOfTheSandboxIsIndependent(t *testing.T) {
 			o.Log = logger
 			o.Withhold(strings.Split(layer, ",")...)
 			c := connect(t, start(t, o))
+			c.wantCall("sleep 0", "ok") // the log has all that is missing by then
+			if layer == "private /proc" && strings.Contains(log.String(), "namespaces (") {
+				t.Skip("needs a kernel that grants namespaces: without them there is no private /proc that could be left out")
+			}
 			for _, name := range strings.Split(layer, ",") {
 				if name == "another user" && os.Geteuid() != 0 || name == "private /proc" && name != layer {
 					continue // there is none to leave out
@@ -137,6 +149,9 @@ func TestFilesAndNetworkAreShutOutTwice(t *testing.T) {
 		o.Withhold(layer)
 		c := connect(t, start(t, o))
 		for input, text := range cases {
+			if layer == "landlock" && input == "write_file /hostile" && os.Geteuid() != 0 {
+				continue // the private root is its own user's, and gone with it
+			}
 			c.wantError(input, text)
 		}
 	}
@@ -188,7 +203,11 @@ func TestAUserWhoIsNotRootGetsASandboxToo(t *testing.T) {
 	write(t, app, "")
 	copyFile(t, filepath.Join("..", "..", "tests", "functions", "hostile", "app.py"), app)
 	for _, path := range []string{place, secret, filepath.Dir(app), app, program} {
-		if err := os.Chown(path, unprivileged, unprivileged); err != nil {
+		err := os.Chown(path, unprivileged, unprivileged)
+		if errors.Is(err, syscall.EINVAL) {
+			t.Skipf("needs the user %d, whom this container does not have", unprivileged)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -33,10 +33,15 @@ func (p *workers) start(ctx context.Context) (*sandboxed, error) {
 	for err == nil {
 		p.mu.Lock()
 		p.number++
-		grant, number := p.grant, p.number
+		grant, number, certain := p.grant, p.number, p.certain
 		p.mu.Unlock()
-		if w, err = p.startWith(ctx, folder, home, grant, number); err == nil {
-			break
+		if !certain && sandbox.Namespaces {
+			err = grant.Refused()
+		}
+		if err == nil {
+			if w, err = p.startWith(ctx, folder, home, grant, number); err == nil {
+				break
+			}
 		}
 		p.mu.Lock()
 		less, ok := grant.Less(err)

@@ -46,6 +46,20 @@ func Attributes(g Grant, number uint32) (*syscall.SysProcAttr, int) {
 	return attributes, user
 }
 
+// Refused returns the error with which the kernel refuses the namespaces of a grant; nil: it does
+// not. Processes are not started to find that out, since each start with users that the kernel
+// refuses leaves a pipe open in this process (syscall.StartProcess).
+func (g Grant) Refused() error {
+	const nowhere = "/proc/self/no such program"
+	attributes, _ := Attributes(g, 0)
+	attributes.UidMappings, attributes.GidMappings = nil, nil
+	_, err := os.StartProcess(nowhere, []string{nowhere}, &os.ProcAttr{Sys: attributes})
+	if errors.Is(err, syscall.ENOENT) { // it got that far
+		return nil
+	}
+	return err
+}
+
 // Less returns what to try when a start with a grant fails with this error; ok is false when the
 // error is about something else, or there is nothing less.
 func (g Grant) Less(err error) (less Grant, ok bool) {

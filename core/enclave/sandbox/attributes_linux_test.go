@@ -28,6 +28,16 @@ func TestLessIsTriedWhereTheKernelRefuses(t *testing.T) {
 	}
 }
 
+func TestWhatIsRefusedIsFoundOutWithoutAProcess(t *testing.T) {
+	t.Parallel()
+	if err := None.Refused(); err != nil {
+		t.Errorf("no namespaces at all are refused: %v", err)
+	}
+	if err := Root.Refused(); (err == nil) != (os.Geteuid() == 0) && !errors.Is(err, syscall.EPERM) {
+		t.Errorf("without a user namespace: %v", err)
+	}
+}
+
 func TestEachProcessOfRootGetsAUserOfItsOwn(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -9,5 +9,8 @@ func Attributes(Grant, uint32) (*syscall.SysProcAttr, int) {
 	return &syscall.SysProcAttr{Setpgid: true}, 0
 }
 
+// Refused returns nil: there is nothing that could be refused.
+func (g Grant) Refused() error { return nil }
+
 // Less reports that there is nothing less.
 func (g Grant) Less(error) (Grant, bool) { return g, false }
