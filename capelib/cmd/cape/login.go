@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,6 +59,13 @@ func (e *environment) login(ctx context.Context, tlsCA string) error {
 	if err != nil {
 		return err
 	}
+	path, err := e.place(e.get("local_auth_file_name"))
+	if err == nil {
+		err = checkWritable(path) // not when somebody has agreed
+	}
+	if err != nil {
+		return err
+	}
 	ctx = issuer.with(ctx)
 	device, err := issuer.DeviceAuth(ctx, oauth2.SetAuthURLParam("audience", e.get("audience")))
 	if err != nil {
@@ -80,7 +86,6 @@ func (e *environment) login(ctx context.Context, tlsCA string) error {
 		return err
 	}
 	name := claim(saved.IDToken, "nickname")
-	path := filepath.Join(e.folder(), e.get("local_auth_file_name"))
 	return e.print(map[string]string{"user": name, "file": path}, func(w io.Writer) {
 		if name != "" {
 			_, _ = io.WriteString(w, "logged in as "+shown(name)+"\n")

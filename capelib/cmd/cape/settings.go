@@ -168,14 +168,23 @@ func (e *environment) folder() string {
 
 // keep writes a file of the folder, for this user only, so that it is there as a whole or not.
 func (e *environment) keep(name string, content []byte) error {
+	path, err := e.place(name)
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, content)
+}
+
+// place is where a file of the folder is to be, and makes the folder.
+func (e *environment) place(name string) (string, error) {
 	folder := e.folder()
 	if folder == "" {
-		return usagef("there is no home folder to keep files in: set CAPE_LOCAL_CONFIG_DIR")
+		return "", usagef("there is no home folder to keep files in: set CAPE_LOCAL_CONFIG_DIR")
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return usagef("the folder of the settings, %s, cannot be made: %v: set CAPE_LOCAL_CONFIG_DIR to another", folder, because(err))
+		return "", usagef("the folder of the settings, %s, cannot be made: %v: set CAPE_LOCAL_CONFIG_DIR to another", folder, because(err))
 	}
-	return replaceFile(filepath.Join(folder, name), content)
+	return filepath.Join(folder, name), nil
 }
 
 func replaceFile(path string, content []byte) error {
