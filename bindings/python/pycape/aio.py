@@ -242,12 +242,7 @@ class FunctionContext:
         await self._cape._connect(self._target)
         return self._cape
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._cape.close()
 
 

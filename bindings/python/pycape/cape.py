@@ -394,10 +394,5 @@ class FunctionContext:
         self._cape._connect(self._target)
         return self._cape
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._cape.close()

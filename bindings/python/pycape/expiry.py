@@ -56,7 +56,9 @@ def moment(expiry: Union[int, float, str, datetime.datetime, datetime.timedelta]
 
 def _read(text: str) -> datetime.datetime:
     try:
-        return datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text[-1:] in "zZ" else text)
+        # Python 3.10 takes neither a "Z" nor any number of digits.
+        text = re.sub(r"\.(\d+)", lambda found: f".{found[1]:0<6.6}", text)
+        return datetime.datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
     except ValueError as error:
         raise _unusable(text) from error
 

@@ -167,7 +167,10 @@ class FunctionRef:
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The function as JSON, which is also written to path if there is one. Its token is not
-        part of it."""
+        part of it.
+
+        :raises ValueError: the file cannot be written.
+        """
         content = {
             "function_id": self._id,
             "function_name": self._name,
@@ -175,8 +178,11 @@ class FunctionRef:
         }
         text = json.dumps({name: value for name, value in content.items() if value is not None})
         if path is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
+            try:
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text + "\n")
+            except OSError as error:
+                raise _unusable(f"the function file {os.fspath(path)}", str(error.strerror)) from error
         return text
 
     def __eq__(self, other: object) -> bool:
@@ -217,7 +223,7 @@ def resolve(identifier: str | os.PathLike[str] | FunctionRef, checksum: str | No
                 reason="argument.function",
             )
     found = identifier if isinstance(identifier, FunctionRef) else FunctionRef.from_json(identifier)
-    if checksum is None or (found.checksum or "").lower() == checksum.lower():
+    if checksum is None or (found.checksum or "").lower() == str(checksum).lower():
         return found
     if found.checksum is not None:
         raise ArgumentError(

@@ -42,8 +42,17 @@ class Token:
         return self._raw
 
     def to_disk(self, path: str | os.PathLike[str]) -> None:
-        """Writes the token to a file that only its owner may read."""
-        config.write(os.path.expanduser(os.fspath(path)), self._raw.encode())
+        """Writes the token to a file that only its owner may read.
+
+        :raises ValueError: the file cannot be written.
+        """
+        where = os.path.expanduser(os.fspath(path))
+        try:
+            config.write(where, self._raw.encode())
+        except OSError as error:
+            raise ArgumentError(
+                f"the token file {where} cannot be written: {error.strerror}", reason="argument.token"
+            ) from error
 
     @classmethod
     def from_disk(cls, path: str | os.PathLike[str]) -> Token:

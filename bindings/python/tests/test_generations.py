@@ -127,6 +127,8 @@ def test_a_reference_as_json(tmp_path: pathlib.Path) -> None:
             assert FunctionRef.from_json(named) == reference
     assert set(json.loads(text)) == {"function_id", "function_name", "function_checksum"}
     assert "secret" not in FunctionRef(ID, token="secret").to_json()
+    with pytest.raises(ValueError):
+        reference.to_json(tmp_path / "missing" / "echo.json")
 
 
 def test_a_token_in_json_is_left_alone_with_a_warning() -> None:
@@ -216,6 +218,8 @@ def test_a_token_is_kept_in_a_file_of_its_owners(tmp_path: pathlib.Path) -> None
         path.write_text(content)
         with pytest.raises(ValueError):
             Token.from_disk(path)
+    with pytest.raises(ValueError):
+        token.to_disk(tmp_path / "missing" / "token")
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError):
         Token.from_disk(path)
