@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Callable, Literal, NoReturn, Union, overload
 
 import msgpack
 
-from serdio import profile
+from serdio import elements, errors, profile
+from serdio.brief import is_brief
 from serdio.errors import DecodeError
 from serdio.hooks import ExtensionDecoder
 
 Signature = tuple[Any, dict[str, Any]]
 Data = Union[bytes, bytearray, memoryview]
 
-# Of these alone nobody can make many that have the same hash. A NaN is hashed by its identity.
-_SPREAD = frozenset((type(None), bool, int, float, str, bytes))
-
 _NUMBERS = frozenset((bool, int, float, complex))
+
+_SHALLOW = 8
+_SMALL = 1024
+_NONE: dict[str, Any] = {}
+_NO_NAMES = f"the data is no serialized call: {profile.KWARGS} is not a map"
 
 # To make an Unpacker costs more than to read a small message with it, so a few decoders are
 # kept for the next call of any thread. One that failed, or grew, is not.
@@ -92,7 +94,7 @@ def deserialize(
 def _refuse(error: Exception) -> NoReturn:
     """Raises what msgpack found as the one exception for it."""
     if isinstance(error, msgpack.OutOfData):
-        raise DecodeError("the data ends before the value does", "serdio.truncated") from error
+        raise errors.too_short() from error
     if isinstance(error, msgpack.StackError):
         raise DecodeError("the value is nested too deeply", "serdio.depth") from error
     if isinstance(error, RecursionError):
@@ -124,10 +126,10 @@ def _reader(custom: profile.Hook | None) -> _Decoder:
 class _Decoder:
     """Reads one message at a time.
 
-    Each level of nested payloads has an Unpacker, which its siblings share. Its state is on
-    the heap; ``msgpack.unpackb`` would take 40 kB of stack for each level. A payload is walked
-    with ``skip`` before anything is built from it, because msgpack allocates a list as long as
-    the data says it will be.
+    A payload is read by ``msgpack.unpackb``, which allocates a list as long as the data says it will
+    be, so all but a small one is walked first. It also takes 40 kB of stack for each level of
+    payloads. From the level of ``_SHALLOW`` on, each has an Unpacker instead, which its siblings
+    share, and whose state is on the heap.
     """
 
     def __init__(self, custom: profile.Hook | None) -> None:
@@ -135,7 +137,8 @@ class _Decoder:
         self._extensions = custom if isinstance(custom, ExtensionDecoder) else None
         self._copies = 0
         self._values = 0
-        self._unpackers: list[msgpack.Unpacker] = []
+        self._counting = True
+        self._unpackers: dict[int, msgpack.Unpacker] = {}
         self._depth = 0
 
     @property
@@ -150,15 +153,36 @@ class _Decoder:
     def call(self, data: bytes) -> Signature:
         self._copies = profile.COPY_FLOOR + profile.COPY_FACTOR * len(data)
         self._values = profile.MAX_VALUES
+        # A byte is a value at most, and a list or dict besides.
+        self._counting = 2 * len(data) > profile.MAX_VALUES
         if data and not _is_map(data[0]):
             raise DecodeError("the data is no serialized call: it is not a map", "serdio.envelope")
+        args, kwargs = self._plain(data) if self._custom is None else self._entries(data)
+        if type(args) is not tuple and type(args) is not list:
+            raise DecodeError(
+                f"the data is no serialized call: {profile.ARGS} is not a tuple", "serdio.envelope"
+            )
+        return args, kwargs
+
+    def _plain(self, data: bytes) -> tuple[Any, dict[str, Any]]:
+        envelope = self._unpack(data)
+        kwargs = envelope.get(profile.KWARGS, _NONE)
+        if type(kwargs) is not dict:
+            raise DecodeError(_NO_NAMES, "serdio.envelope")
+        for name in kwargs:
+            if type(name) is not str:
+                raise errors.bad_name(name)
+        return envelope.get(profile.ARGS), kwargs if kwargs is not _NONE else {}
+
+    def _entries(self, data: bytes) -> tuple[Any, dict[str, Any]]:
+        """Read entry by entry, so that the decoder hook sees the values and not the map."""
         unpacker = self._open(data)
         args: Any = None
         kwargs: dict[str, Any] = {}
         for _ in range(unpacker.read_map_header()):
             key = unpacker.unpack()
             if type(key) is not str:
-                _guarded(_hashed, key, "serdio.key")
+                elements.guarded(elements.hashed, key, "serdio.key")
                 unpacker.unpack()
             elif key == profile.ARGS:
                 args = unpacker.unpack()
@@ -166,49 +190,75 @@ class _Decoder:
                 kwargs = self._kwargs(unpacker)
             else:
                 unpacker.unpack()
-        if type(args) is not tuple and type(args) is not list:
-            raise DecodeError(
-                f"the data is no serialized call: {profile.ARGS} is not a tuple", "serdio.envelope"
-            )
         return args, kwargs
 
     def _kwargs(self, unpacker: msgpack.Unpacker) -> dict[str, Any]:
-        """Read entry by entry, so that the decoder hook sees the values and not the map."""
         kwargs: dict[str, Any] = {}
         try:
             count = unpacker.read_map_header()
         except ValueError:
-            raise DecodeError(
-                f"the data is no serialized call: {profile.KWARGS} is not a map", "serdio.envelope"
-            ) from None
+            raise DecodeError(_NO_NAMES, "serdio.envelope") from None
         for _ in range(count):
             name = unpacker.unpack()
             if type(name) is not str:
-                raise DecodeError(
-                    f"the name of a keyword argument is not text but {type(name).__name__}",
-                    "serdio.key",
-                )
+                raise errors.bad_name(name)
             kwargs[name] = unpacker.unpack()
         return kwargs
 
-    def _open(self, data: bytes) -> msgpack.Unpacker:
-        """The Unpacker of this level, fed with one value and nothing after it."""
-        if self._depth == len(self._unpackers):
-            self._unpackers.append(self._unpacker())
-        unpacker = self._unpackers[self._depth]
+    def _unpack(self, payload: bytes) -> Any:
+        """One value, with nothing after it."""
+        if self._depth >= _SHALLOW:
+            return self._open(payload).unpack()
+        small = len(payload) <= _SMALL
+        if not small and not is_brief(payload):
+            self._walk(payload)
+        try:
+            if small and self._custom is None and not self._counting:
+                return msgpack.unpackb(payload, strict_map_key=False, ext_hook=self._extension)
+            limit = min(len(payload), profile.MAX_VALUES)
+            return msgpack.unpackb(
+                payload,
+                raw=False,
+                strict_map_key=False,
+                max_array_len=limit,
+                max_map_len=limit,
+                ext_hook=self._extension,
+                list_hook=self._list if self._counting else None,
+                object_pairs_hook=self._map,
+            )
+        except DecodeError:
+            raise
+        except msgpack.ExtraData as error:
+            raise errors.goes_on() from error
+        except TypeError as error:
+            raise errors.no_hash(error, "serdio.key") from error
+        except ValueError as error:
+            if "incomplete input" in str(error):
+                raise errors.too_short() from error
+            if "exceeds max_" in str(error):
+                raise errors.promised(len(payload)) from error
+            raise
+
+    def _walk(self, data: bytes) -> msgpack.Unpacker:
+        """Looks for the end of the value, and returns the Unpacker of this level, which is empty."""
+        unpacker = self._unpackers.get(self._depth)
+        if unpacker is None:
+            unpacker = self._unpackers[self._depth] = self._unpacker()
         start = unpacker.tell()
         unpacker.feed(data)
         try:
             unpacker.skip()
         except (msgpack.FormatError, msgpack.StackError):
             raise
-        except ValueError as error:  # a list or map with more elements than an Unpacker may take
-            raise DecodeError(
-                "the data announces more elements than it can hold, or than serdio takes",
-                "serdio.truncated" if len(data) <= profile.MAX_VALUES else "serdio.size",
-            ) from error
+        except ValueError as error:
+            raise errors.promised(len(data)) from error
         if unpacker.tell() - start != len(data):
-            raise DecodeError("there is data after the end of the value", "serdio.trailing")
+            raise errors.goes_on()
+        return unpacker
+
+    def _open(self, data: bytes) -> msgpack.Unpacker:
+        """The Unpacker of this level, fed with one value and nothing after it."""
+        unpacker = self._walk(data)
         unpacker.feed(data)
         return unpacker
 
@@ -239,10 +289,11 @@ class _Decoder:
     def _map(self, pairs: Any) -> Any:
         if type(pairs) is not list:  # but an iterator, from older versions of msgpack without C
             pairs = list(pairs)
-        self._count(1 + 2 * len(pairs))
+        if self._counting:
+            self._count(1 + 2 * len(pairs))
         if self._custom is None:
-            return _guarded(_dict, pairs, "serdio.key")
-        return _hooked(self._custom, _guarded(_dict, pairs, "serdio.key"))
+            return elements.guarded(elements.make_dict, pairs, "serdio.key")
+        return _hooked(self._custom, elements.guarded(elements.make_dict, pairs, "serdio.key"))
 
     def _extension(self, code: int, payload: bytes) -> Any:
         if code not in profile.RESERVED:
@@ -250,6 +301,8 @@ class _Decoder:
         value = self._nested(payload)
         if code == profile.COMPLEX:
             return _complex(value)
+        if code == profile.TUPLE and type(value) is list:
+            return tuple(value)
         if type(value) is not list and not isinstance(value, Iterable):
             raise DecodeError(
                 f"a tuple or set is made of {type(value).__name__}, which has no elements",
@@ -257,7 +310,7 @@ class _Decoder:
             )
         if isinstance(value, (str, bytes)):
             self._count(len(value))
-        return _guarded(_COLLECTIONS[code], value, "serdio.type")
+        return elements.guarded(elements.COLLECTIONS[code], value, "serdio.type")
 
     def _foreign(self, code: int, payload: bytes) -> Any:
         if code < 0:
@@ -270,7 +323,7 @@ class _Decoder:
             except (DecodeError, RecursionError):
                 raise
             except Exception as error:
-                raise _failed(error) from error
+                raise errors.failed(error) from error
         return msgpack.ExtType(code, payload)
 
     def _nested(self, payload: bytes) -> Any:
@@ -282,7 +335,7 @@ class _Decoder:
         if self._depth == profile.MAX_EXT_DEPTH:
             raise DecodeError(profile.TOO_MANY_EXT, "serdio.depth")
         self._depth += 1
-        value = self._open(payload).unpack()
+        value = self._unpack(payload)
         self._depth -= 1
         return value
 
@@ -300,66 +353,13 @@ def _is_map(code: int) -> bool:
     return 0x80 <= code <= 0x8F or code in (0xDE, 0xDF)
 
 
-def _hashed(value: Any) -> int:
-    return hash(value)
-
-
-def _elements(items: Iterable[Any]) -> Iterable[Any]:
-    if isinstance(items, (str, bytes)):
-        return items
-    elements = items if type(items) is list else list(items)
-    _check_hashes(elements)
-    return elements
-
-
-def _dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    if len(pairs) > profile.MAX_SAME_HASH:
-        _check_hashes([key for key, _ in pairs])
-    return dict(pairs)
-
-
-def _check_hashes(items: list[Any]) -> None:
-    """Refuses what a hash table would take quadratic time for. Hashes themselves are integers,
-    of which only a few can have the same one."""
-    if len(items) <= profile.MAX_SAME_HASH or _SPREAD.issuperset(map(type, items)):
-        return
-    if max(Counter(map(hash, items)).values()) > profile.MAX_SAME_HASH:
-        raise DecodeError(
-            f"more than {profile.MAX_SAME_HASH} elements of a set, or keys of a map, have one hash",
-            "serdio.size",
-        )
-
-
-_COLLECTIONS: dict[int, Callable[[Any], Any]] = {
-    profile.TUPLE: tuple,
-    profile.SET: lambda items: set(_elements(items)),
-    profile.FROZENSET: lambda items: frozenset(_elements(items)),
-}
-
-
 def _hooked(hook: Callable[[Any], Any], value: Any) -> Any:
     try:
         return hook(value)
     except DecodeError:
         raise
     except Exception as error:
-        raise _failed(error) from error
-
-
-def _guarded(make: Callable[[Any], Any], value: Any, reason: str) -> Any:
-    """Makes what asks its elements for their hashes; those that the decoder made may do anything."""
-    try:
-        return make(value)
-    except DecodeError:
-        raise
-    except TypeError as error:
-        raise DecodeError(f"an element of a set, or a key, has no hash: {error}", reason) from error
-    except Exception as error:
-        raise _failed(error) from error
-
-
-def _failed(error: Exception) -> DecodeError:
-    return DecodeError(f"the decoder failed: {type(error).__name__}: {error}", "serdio.type")
+        raise errors.failed(error) from error
 
 
 def _complex(value: Any) -> complex:

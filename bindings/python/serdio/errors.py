@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from serdio import profile
+
 
 class DecodeError(ValueError, TypeError):
     """The bytes are no serialized call, are over a limit, or hold what the decoder hook refuses.
@@ -28,3 +32,33 @@ class DecodeError(ValueError, TypeError):
     def __init__(self, text: str = "", reason: str = "serdio.format") -> None:
         super().__init__(text)
         self.reason = reason
+
+
+def too_short() -> DecodeError:
+    return DecodeError("the data ends before the value does", "serdio.truncated")
+
+
+def goes_on() -> DecodeError:
+    return DecodeError("there is data after the end of the value", "serdio.trailing")
+
+
+def promised(size: int) -> DecodeError:
+    """For a list or a dict in so many bytes whose length cannot be true, or is beyond the limit."""
+    return DecodeError(
+        "the data announces more elements than it can hold, or than serdio takes",
+        "serdio.truncated" if size <= profile.MAX_VALUES else "serdio.size",
+    )
+
+
+def bad_name(name: Any) -> DecodeError:
+    return DecodeError(
+        f"the name of a keyword argument is not text but {type(name).__name__}", "serdio.key"
+    )
+
+
+def no_hash(error: TypeError, reason: str) -> DecodeError:
+    return DecodeError(f"an element of a set, or a key, has no hash: {error}", reason)
+
+
+def failed(error: Exception) -> DecodeError:
+    return DecodeError(f"the decoder failed: {type(error).__name__}: {error}", "serdio.type")
