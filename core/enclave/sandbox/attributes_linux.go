@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -11,8 +13,12 @@ const (
 	InnerUser = 1000
 	// unusedUsers is where the users begin that nobody is: systemd's list of user ids has none
 	// from 1879048192 on.
-	unusedUsers     = 0x70000000
-	unusedUsersMask = 0x0fffffff
+	unusedUsers      = 0x70000000
+	unusedUsersCount = 0x10000000
+	// A container often has no more than 65536 users. Debian's and systemd's lists have from here on
+	// those that packages and services get when they ask for one.
+	containerUsers      = 60000
+	containerUsersCount = 5000
 )
 
 // Attributes returns how to start a process in the namespaces of a grant, and the user for its
@@ -20,7 +26,8 @@ const (
 func Attributes(g Grant, number uint32) (*syscall.SysProcAttr, int) {
 	const namespaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
 	root := os.Geteuid() == 0
-	unused := unusedUsers | int(number&unusedUsersMask)
+	users, _ := os.ReadFile("/proc/self/uid_map")
+	unused := unusedUser(string(users), number)
 	attributes := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	user := 0
 	if root {
@@ -44,6 +51,22 @@ func Attributes(g Grant, number uint32) (*syscall.SysProcAttr, int) {
 		}
 	}
 	return attributes, user
+}
+
+// unusedUser returns a user that nobody is, and who exists where users are mapped as in
+// /proc/self/uid_map: for each range its first user here, the first one outside, and how many.
+func unusedUser(mapped string, number uint32) int {
+	end := int64(0)
+	for line := range strings.Lines(mapped) {
+		var first, outside, count int64
+		if _, err := fmt.Sscan(line, &first, &outside, &count); err == nil {
+			end = max(end, first+count)
+		}
+	}
+	if end >= containerUsers+containerUsersCount && end < unusedUsers+unusedUsersCount {
+		return containerUsers + int(number%containerUsersCount)
+	}
+	return unusedUsers + int(number%unusedUsersCount)
 }
 
 // Refused returns the error with which the kernel refuses the namespaces of a grant; nil: it does
