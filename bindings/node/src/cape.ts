@@ -18,11 +18,13 @@ export type SerdioOptions = serdio.EncodeOptions & serdio.DecodeOptions;
 
 /** An input in the manner of the original SDK: text, a number, an array, an object or bytes. */
 export interface InvokeArguments {
+  /** What the function gets, as bytes. */
   readonly data: Data;
 }
 
 /** A function and its input in the manner of the original SDK. */
 export interface RunArguments extends InvokeArguments {
+  /** An id of 22 characters, or `user/name`. */
   readonly id: string;
 }
 

@@ -43,6 +43,7 @@ export class LocalEnclave {
   readonly attestationRoot: string;
   /** The authority of its certificate, in PEM; with the option tls. */
   readonly tlsCa: string | undefined;
+  /** What it serves. */
   readonly functions: readonly LocalFunction[];
   /** Its measurements: index to hex. */
   readonly pcrs: Readonly<Record<string, string>>;
@@ -95,10 +96,12 @@ export class LocalEnclave {
     return this.#enclave.close();
   }
 
+  /** Closes, at the end of the scope of a `using` declaration, without waiting for it. */
   [Symbol.dispose](): void {
     void this.close();
   }
 
+  /** Closes, at the end of the scope of an `await using` declaration. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

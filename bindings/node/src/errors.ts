@@ -14,21 +14,37 @@ export interface CapeErrorDetails {
 
 /** Result codes of the library, as in `cape.h`. They are never renumbered. */
 export const Code = {
+  /** A parameter or an option is not usable; nothing was sent. */
   ARGUMENT: -1,
+  /** A handle is not open, or of another kind. */
   HANDLE: -2,
+  /** No session: name, route, refused, or the enclave said no. */
   CONNECT: -3,
+  /** The server's certificate or the TLS handshake failed. */
   TLS: -4,
+  /** The token was refused. */
   AUTH: -5,
+  /** The attestation document does not prove an enclave. */
   ATTESTATION: -6,
+  /** A genuine enclave, but not one that the policy accepts. */
   POLICY: -7,
+  /** The server sent what the protocol does not allow. */
   PROTOCOL: -8,
+  /** The function, or the enclave, answered with an error. */
   FUNCTION: -9,
+  /** The deadline passed. */
   TIMEOUT: -10,
+  /** The caller cancelled. */
   CANCELLED: -11,
+  /** The connection is closed or was lost. */
   CLOSED: -12,
+  /** A size or a count is over its limit. */
   LIMIT: -13,
+  /** Memory for a result could not be had. */
   MEMORY: -14,
+  /** Called in a child of the process that loaded the library. */
   FORKED: -15,
+  /** A defect in the library. */
   PANIC: -16,
 } as const;
 

@@ -25,7 +25,13 @@ export interface FunctionRefOptions {
  * What names a function: an id of 22 characters or `user/name`, a {@link FunctionRef}, or an object
  * with such an id, of which a checksum and a token count too: what {@link Cape.deploy} gives, say.
  */
-export type FunctionName = string | FunctionRef | ({ readonly id: string } & FunctionRefOptions);
+export type FunctionName = string | FunctionRef | FunctionObject;
+
+/** What names a function as a {@link FunctionRef} does. */
+export interface FunctionObject extends FunctionRefOptions {
+  /** An id of 22 characters, or `user/name`. */
+  readonly id: string;
+}
 
 /** Names a function, and says which code it must be. */
 export class FunctionRef {

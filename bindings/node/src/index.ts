@@ -7,8 +7,8 @@ export { Cape, type InvokeArguments, type RunArguments, type SerdioOptions } fro
 export type { CapeOptions } from "./cape_options.js";
 export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 export * from "./errors.js";
-export { type Deployed, type FunctionName, FunctionRef, type FunctionRefOptions } from "./function_ref.js";
-export { counters, type Counters, type LogRecord, logRecords } from "./observe.js";
+export { type Deployed, type FunctionName, type FunctionObject, FunctionRef, type FunctionRefOptions } from "./function_ref.js";
+export { counters, type Counters, type LogRecord, logRecords, type OpenHandles } from "./observe.js";
 export type { Output, OutputReaders, ResultOf, Results } from "./output.js";
 export type { Data } from "./payload.js";
 export { ACCEPT_ANY_ENCLAVE, type Policy, type PolicyRules, type ReleaseRules } from "./policy.js";

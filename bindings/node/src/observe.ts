@@ -1,19 +1,38 @@
 import { call, takeJSON, wideNumbers } from "./ffi.js";
 
+/** Handles that are open, by kind. */
+export interface OpenHandles {
+  /** Connections to functions. */
+  connections: number;
+  /** Local enclaves. */
+  enclaves: number;
+  /** Connects, calls and requests whose outcome was not taken yet. */
+  operations: number;
+  /** Completion queues: one for each thread that has made a call. */
+  queues: number;
+}
+
 /** What has happened in this process since the library was loaded: see `cape_counters`. Later libraries may add names. */
 export interface Counters {
   /** Handles that are open now, in all threads. */
-  handles: { connections: number; enclaves: number; operations: number; queues: number };
+  handles: OpenHandles;
   /** Goroutines of the library, now. */
   goroutines: number;
+  /** Connects that gave a session. */
   connects: number;
+  /** Those that were tried in vain. */
   connects_failed: number;
+  /** Connections in place of lost ones. */
   reconnects: number;
+  /** Calls that were begun. */
   invokes: number;
+  /** Those that failed. */
   invokes_failed: number;
-  /** Bytes of messages, without their framing. */
+  /** Bytes of messages sent, without their framing. */
   bytes_sent: number;
+  /** Bytes of messages received. */
   bytes_received: number;
+  /** Attestation documents that were judged. */
   verifications: number;
   /** All verifications together, in nanoseconds. */
   verification_ns: number;
@@ -25,7 +44,9 @@ export interface LogRecord {
   number: number;
   /** RFC 3339. */
   time: string;
+  /** How much it matters. */
   level: "debug" | "info" | "warning" | "error";
+  /** One line. */
   message: string;
 }
 

@@ -30,11 +30,13 @@ export interface PolicyRules {
 export interface ReleaseRules {
   /** The report gives it back. */
   name: string;
+  /** Index to one hex value, or to several of which one must match. Each index named must be present. */
   pcrs: Record<number | string, string | readonly string[]>;
   /** The last moment at which it is accepted. */
   notAfter?: Date;
 }
 
+/** Which enclaves are accepted: what {@link PolicyRules} pins, or any. */
 export type Policy = typeof ACCEPT_ANY_ENCLAVE | PolicyRules;
 
 const names: Record<keyof PolicyRules, string> = {

@@ -1,10 +1,16 @@
 /** One step of judging an attestation document, in the order in which they are taken. */
 export interface ReportStep {
+  /** What was judged. */
   step: "parse" | "signature" | "chain" | "time" | "nonce" | "policy";
+  /** How it went. */
   status: "ok" | "failed" | "not_reached";
+  /** A stable word, where it failed. */
   reason?: string;
+  /** What is wrong, where it failed. */
   cause?: string;
+  /** What can be done, where it failed. */
   remedy?: string;
+  /** What was found. */
   detail?: string;
 }
 
@@ -14,6 +20,7 @@ export interface ReportStep {
  * and `function_checksum` only when the enclave was accepted.
  */
 export interface Report {
+  /** Whether the enclave is accepted. */
   verdict: "accepted" | "refused";
   /** A stable word such as `policy.pcr_mismatch`; absent when accepted. */
   reason?: string;
@@ -21,11 +28,13 @@ export interface Report {
   cause?: string;
   /** What can be done; absent when accepted. */
   remedy?: string;
+  /** The steps, in the order in which they are taken. */
   steps: ReportStep[];
   /** The time that the document was judged at, in RFC 3339. */
   verified_at?: string;
   /** SHA-256 of the root that the chain ends in, in hex. */
   root_sha256?: string;
+  /** The name of the enclave, such as `i-0123-enc4567`; only when accepted. */
   module_id?: string;
   /** When the document was signed, in milliseconds since 1970. */
   timestamp_ms?: number;

@@ -42,12 +42,15 @@ export interface DeployedFunction {
   readonly id: string;
   /** `user/name`. */
   readonly name: string;
+  /** When it was deployed. */
   readonly createdAt: Date;
 }
 
 /** What a new token is for. */
 export interface TokenOptions extends CallOptions {
+  /** What the list of tokens shows. */
   name?: string | undefined;
+  /** What it is for, in words. */
   description?: string | undefined;
   /** The only function that it may call, by its id. */
   function?: FunctionName | undefined;
@@ -57,11 +60,17 @@ export interface TokenOptions extends CallOptions {
 
 /** A token that was made before. What it consists of is not told again. */
 export interface TokenRecord {
+  /** What `deleteToken` takes. */
   readonly id: string;
+  /** The name that it was given. */
   readonly name: string;
+  /** What it is for, in words. */
   readonly description: string;
+  /** When it was made. */
   readonly createdAt: Date;
+  /** When it ends, if it does. */
   readonly expiry: Date | undefined;
+  /** When it was last used, if it was. */
   readonly lastUsed: Date | undefined;
 }
 

@@ -30,10 +30,20 @@ const plainNames: Readonly<Record<string, string>> = {
   slow: "slow_reply",
 };
 
-/** What a test framework hands to a test: `node:test` has after, vitest has onTestFinished. */
-export type TestContext =
-  | { after(act: () => Promise<void>): unknown; onTestFinished?: never }
-  | { onTestFinished(act: () => Promise<void>): unknown };
+/** What `node:test` hands to a test. */
+export interface NodeTestContext {
+  /** Has act called when the test has ended. */
+  after(act: () => Promise<void>): unknown;
+}
+
+/** What vitest hands to a test. */
+export interface VitestContext {
+  /** Has act called when the test has ended. */
+  onTestFinished(act: () => Promise<void>): unknown;
+}
+
+/** What a test framework hands to a test. */
+export type TestContext = NodeTestContext | VitestContext;
 
 /** How a {@link TestEnclave} runs. */
 export interface TestEnclaveOptions extends LocalEnclaveOptions {
@@ -118,7 +128,7 @@ export async function startLocalEnclave(folders: string | URL | readonly (string
   const enclave = new TestEnclave(await LocalEnclave.start(folders, { ...rest, ...(faults && { faults: faults.map(faultOf) }) }));
   const close = (): Promise<void> => enclave.close();
   if (context !== undefined) {
-    context.onTestFinished === undefined ? context.after(close) : context.onTestFinished(close);
+    "onTestFinished" in context ? context.onTestFinished(close) : context.after(close);
   }
   return enclave;
 }

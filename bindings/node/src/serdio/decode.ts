@@ -8,6 +8,7 @@ export type { DecodeOptions };
 export interface Call {
   /** A Tuple, or a plain array where the sender used one. */
   args: unknown[];
+  /** The keyword arguments: a Map with the option maps. */
   kwargs: Record<string, unknown> | Map<unknown, unknown>;
 }
 

@@ -1,5 +1,6 @@
 /** A Python tuple: an array that is encoded as a tuple. What is mapped or filtered out of one is a plain array. */
 export class Tuple<T = unknown> extends Array<T> {
+  /** What mapping and filtering make: plain arrays. */
   static override get [Symbol.species](): ArrayConstructor {
     return Array;
   }
@@ -25,7 +26,9 @@ export class FrozenSet<T = unknown> extends Set<T> {}
 /** A complex number. */
 export class Complex {
   constructor(
+    /** The real part. */
     readonly re: number,
+    /** The imaginary part. */
     readonly im: number,
   ) {}
 }
@@ -35,8 +38,12 @@ export class Complex {
  * up to 2^53 is encoded as an integer, any other plain number as a float.
  */
 export class Float {
-  constructor(readonly value: number) {}
+  constructor(
+    /** The number. */
+    readonly value: number,
+  ) {}
 
+  /** The number, where one is wanted. */
   valueOf(): number {
     return this.value;
   }
@@ -45,7 +52,9 @@ export class Float {
 /** A MessagePack extension that serdio gives no meaning to: code -128 to 127, but 1 to 4, which are its own. */
 export class Ext {
   constructor(
+    /** The extension's code. */
     readonly code: number,
+    /** Its payload. */
     readonly data: Uint8Array,
   ) {}
 }
@@ -55,7 +64,10 @@ export type KeywordArguments = Readonly<Record<string, unknown>> | ReadonlyMap<s
 
 /** Marks the last argument of a call as its keyword arguments: see {@link kwargs}. */
 export class Kwargs {
-  constructor(readonly values: KeywordArguments) {}
+  constructor(
+    /** The arguments by name. */
+    readonly values: KeywordArguments,
+  ) {}
 }
 
 /** Keyword arguments for `Cape.call`: `cape.call(1, kwargs({ scale: 2 }))`. */
