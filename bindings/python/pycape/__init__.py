@@ -7,9 +7,12 @@ Start with :class:`Cape`, and with :class:`LocalEnclave` to have an enclave on y
     with pycape.LocalEnclave("echo") as enclave, pycape.Cape(enclave=enclave) as cape:
         print(cape.run("local/echo", b"hello"))
 
-In programs that use asyncio it is ``pycape.aio.Cape``, after ``import pycape.aio``. Every error
-is a :class:`CapeError`. The package logs to "pycape", and is quiet by default.
+In programs that use asyncio it is ``pycape.aio.Cape``. :mod:`pycape.testing` is for the tests of an
+application. Every error is a :class:`CapeError`. The package logs to "pycape", and is quiet by
+default.
 """
+
+from typing import TYPE_CHECKING
 
 from pycape._abi import load_library
 from pycape._ffi import Progress
@@ -85,3 +88,18 @@ __all__ = [
     "log_records",
     "verify",
 ]
+
+if TYPE_CHECKING:
+    from pycape import aio as aio
+    from pycape import cape_encrypt as cape_encrypt
+    from pycape import experimental as experimental
+    from pycape import testing as testing
+else:
+
+    def __getattr__(name):
+        """The modules that are not for every program come with their first use."""
+        if name not in ("aio", "cape_encrypt", "experimental", "testing"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")

@@ -219,6 +219,8 @@ class Cape(Service):
         return self._opened(await _ended(lambda queue: _ffi.Connecting(options, queue)))
 
     async def _called(self, connection: _ffi.Connection, call: Call) -> bytes:
+        if not self._progress:
+            return await _ended(lambda queue: _ffi.Invoking(connection, call.input, queue))
         with watching(self._progress, "invoke", len(call.input)) as watch:
             return await _ended(lambda queue: _ffi.Invoking(connection, call.input, queue), watch)
 

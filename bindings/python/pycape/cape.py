@@ -373,6 +373,8 @@ class Cape(Service):
         return self._opened(_ffi.connect(self._options(target)))
 
     def _called(self, connection: _ffi.Connection, call: Call) -> bytes:
+        if not self._progress:
+            return connection.invoke(call.input)
         with watching(self._progress, "invoke", len(call.input)) as watch:
             return connection.invoke(call.input, watch)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import os
 import pathlib
@@ -14,6 +16,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 import pytest
 
 import pycape
+import pycape.aio
 from pycape import LocalEnclave
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -129,6 +132,25 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         process.wait(30)
         if process.stdout is not None:
             process.stdout.close()
+
+
+class Waiting:
+    """A client whose calls, if they are coroutines, are waited for."""
+
+    def __init__(self, cape: Any) -> None:
+        self.cape = cape
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.cape, name)
+        if not inspect.iscoroutinefunction(value):
+            return value
+        return lambda *args, **kwargs: asyncio.run(value(*args, **kwargs))
+
+
+@pytest.fixture(params=[pycape.Cape, pycape.aio.Cape], ids=["blocking", "awaited"])
+def client(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Makes clients of either kind."""
+    return lambda *args, **settings: Waiting(request.param(*args, **settings))
 
 
 @pytest.fixture

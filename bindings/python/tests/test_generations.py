@@ -390,6 +390,15 @@ def test_the_experimental_command_line(
         cli.token(expiry="soon")
 
 
+def test_the_modules_come_with_their_first_use(python: Any) -> None:
+    program = """
+        import pycape
+        print(hasattr(pycape, "no_such_thing"), pycape.aio.Cape, pycape.cape_encrypt.encrypt.__name__,
+              pycape.experimental.cli.deploy.__name__, pycape.testing.FaultyEnclave.__name__)
+    """
+    assert python(program) == "False <class 'pycape.aio.Cape'> encrypt deploy FaultyEnclave"
+
+
 # The twins of methods.
 
 

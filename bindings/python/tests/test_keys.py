@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import pathlib
 import stat
 from typing import Any, Iterator
@@ -15,7 +14,6 @@ import pycape
 import pycape.cape_encrypt
 from conftest import FUNCTIONS, Running
 from pycape import Cape, LocalEnclave, _ffi, keys
-from test_service import Waiting, client as client
 
 ECHO = FUNCTIONS / "echo"
 

@@ -16,7 +16,6 @@ import pycape
 import pycape.aio
 from conftest import FUNCTIONS, Running, handles
 from pycape import Cape, LocalEnclave, Progress
-from test_service import client as client
 
 LARGE = bytes(6 << 20)
 

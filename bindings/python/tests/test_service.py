@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import inspect
 import json
 import os
 import pathlib
@@ -23,25 +22,6 @@ from pycape.expiry import moment
 from test_interrupts import PATIENCE, interrupted
 
 ECHO = FUNCTIONS / "echo"
-
-
-class Waiting:
-    """A client whose calls, if they are coroutines, are waited for."""
-
-    def __init__(self, cape: Any) -> None:
-        self.cape = cape
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self.cape, name)
-        if not inspect.iscoroutinefunction(value):
-            return value
-        return lambda *args, **kwargs: asyncio.run(value(*args, **kwargs))
-
-
-@pytest.fixture(params=[pycape.Cape, pycape.aio.Cape], ids=["blocking", "awaited"])
-def client(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Makes clients of either kind."""
-    return lambda *args, **settings: Waiting(request.param(*args, **settings))
 
 
 @pytest.fixture
