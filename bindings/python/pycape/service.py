@@ -169,9 +169,9 @@ class Service(Client):
             known = keys.read(path)
             if known is not None:
                 return Request({"request": "key"}, bytes, known=known)
-        options = self._attested("key", token, pcrs, {"user": username})
         if username is not None:
-            options.pop("token", None)
+            token = ""  # nobody is asked for one, so nobody is shown one
+        options = self._attested("key", token, pcrs, {"user": username})
         if path is not None:
             return Request(options, lambda key: _noted(key, lambda: keys.write(path, key)))
         kept = keys.Kept(options, _owner(username, options.get("token")))

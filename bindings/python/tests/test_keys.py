@@ -118,6 +118,27 @@ def test_a_key_is_fetched_once_and_kept_for_its_owner_alone(
             assert stat.S_IMODE((clean_environment / folder).stat().st_mode) == 0o700
 
 
+def test_the_key_of_a_user_needs_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(Exception):
+        pass
+
+    def request(options: dict[str, Any], data: bytes) -> Any:
+        raise Asked(options)
+
+    monkeypatch.setattr(_ffi, "Requesting", request)
+    cape = Cape("wss://enclave.example.com", policy="any")
+    with pytest.raises(Asked) as asked:
+        cape.encrypt(b"x", username="ada")
+    assert asked.value.args[0] == {
+        "request": "key",
+        "user": "ada",
+        "url": "wss://enclave.example.com",
+        "policy": "any",
+    }
+    with pytest.raises(ValueError, match="access_token"):
+        cape.encrypt(b"x")
+
+
 def test_a_kept_key_is_for_one_service_one_user_and_one_trust(
     ada: Any, asked: list[Any], service: Running, clean_environment: pathlib.Path
 ) -> None:
