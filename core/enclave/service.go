@@ -38,6 +38,8 @@ type Credential struct {
 type Caller struct {
 	User     string // who owns what they deploy
 	Function string // the id of the only function that they may run; empty: any of the user's
+	// Unproven says that any other credential would have been as good.
+	Unproven bool
 	// Standing says whether the credential is still good. It is asked before each request of a
 	// session that is open, and before what was sent is kept; an error ends the session. nil: it stays good.
 	Standing func() error
@@ -84,7 +86,7 @@ type localService struct {
 }
 
 func (l *localService) Authorise(context.Context, Credential) (Caller, error) {
-	return Caller{User: user}, nil
+	return Caller{User: user, Unproven: true}, nil
 }
 
 func (l *localService) Lookup(context.Context, Caller, string) (*Deployed, error) {

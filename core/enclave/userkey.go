@@ -92,5 +92,6 @@ func (e *Enclave) serveUserKey(w http.ResponseWriter, r *http.Request, of string
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Access-Control-Allow-Origin", "*") // anyone may read it: a page in a browser too
 	_, _ = w.Write(wire.EncodeUserKey(document))
 }
