@@ -166,3 +166,13 @@ func (p *peer) wantGone() {
 		p.t.Errorf("the connection goes on: %v", err)
 	}
 }
+
+// text returns the next message, which is text.
+func (p *peer) text() []byte {
+	p.t.Helper()
+	opcode, message := p.next()
+	if opcode != text {
+		p.t.Fatalf("a message with the opcode %d", opcode)
+	}
+	return message
+}
