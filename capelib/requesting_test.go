@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/libcape/libcape/capelib"
 	"github.com/libcape/libcape/core/transport"
@@ -26,15 +25,6 @@ func (s *service) requestOptions(more map[string]any) []byte {
 		s.t.Fatal(err)
 	}
 	return encoded
-}
-
-func (s *service) request(more map[string]any, input string) ([]byte, error) {
-	s.t.Helper()
-	started, err := capelib.StartRequest(s.requestOptions(more), []byte(input), nil)
-	if err != nil {
-		return nil, err
-	}
-	return started.Result()
 }
 
 func TestARequestThatIsNoneIsRefusedBeforeAnythingIsSent(t *testing.T) {
@@ -105,11 +95,18 @@ func TestADeploymentTellsItsProgressAndItsEnd(t *testing.T) {
 func TestARequestIsCancelledInWhateverItWaitsFor(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
-	held := make(chan bool)
+	held, asked := make(chan bool), make(chan bool)
 	t.Cleanup(func() { close(held) })
-	s.routes.HandleFunc("/v1/functions", func(http.ResponseWriter, *http.Request) { <-held })
-	s.attested("/v1/test", "", func(*transport.Conn, []string) { <-held })
-	s.attested("/v1/key", "", untilClosed)
+	s.routes.HandleFunc("/v1/functions", func(http.ResponseWriter, *http.Request) { asked <- true; <-held })
+	s.attested("/v1/test", "", func(conn *transport.Conn, _ []string) {
+		for range 2 { // the function and its input
+			if _, _, err := conn.Read(); err != nil {
+				s.t.Error(err)
+			}
+		}
+		asked <- true
+		<-held
+	})
 	for name, c := range map[string]struct {
 		options map[string]any
 		reason  string
@@ -125,7 +122,7 @@ func TestARequestIsCancelledInWhateverItWaitsFor(t *testing.T) {
 			select {
 			case <-started.Done():
 				t.Fatal("it has ended")
-			case <-time.After(100 * time.Millisecond):
+			case <-asked:
 			}
 			started.Cancel()
 			started.Cancel()
