@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/libcape/libcape/core/capekey"
 	"github.com/libcape/libcape/core/enclave"
@@ -38,6 +40,7 @@ type world struct {
 	token    string            // of ada's
 	id       string            // of ada's function ada/echo
 	checksum []byte
+	ahead    *atomic.Int64 // how far the service's clock is, in nanoseconds
 }
 
 // start starts an enclave with a service, which wants tokens or takes any.
@@ -64,12 +67,13 @@ func start(t *testing.T, auth bool) *world {
 			t.Fatal(err)
 		}
 	}
-	s, err := service.New(service.Options{Store: kept, Auth: auth})
+	ahead := new(atomic.Int64)
+	s, err := service.New(service.Options{Store: kept, Auth: auth, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := serve(t, enclave.Options{Service: s, Python: python, Scratch: t.TempDir()})
-	w.service = s
+	w.service, w.ahead = s, ahead
 	w.token = w.tokenOf(t, "ada", wire.TokenRequest{})
 	code := functionZip(t, 10)
 	sum := sha256.Sum256(code)
