@@ -100,14 +100,14 @@ export class TestEnclave implements AsyncDisposable {
    */
   fail(...names: string[]): Disposable {
     if (names.length === 0) {
-      throw argumentError("argument.fault", "no fault is named: name one, or call behave");
+      throw argumentError("argument.fault", "no fault is named: name one, or call recover");
     }
     this.enclave.setFaults(...names.map(faultOf));
-    return { [Symbol.dispose]: () => this.behave() };
+    return { [Symbol.dispose]: () => this.recover() };
   }
 
   /** Misbehaves no more. */
-  behave(): void {
+  recover(): void {
     this.enclave.setFaults();
   }
 

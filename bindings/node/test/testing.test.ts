@@ -33,7 +33,7 @@ describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
     }
     using text = enclave.client({ results: "text" });
     enclave.fail("no reply");
-    enclave.behave();
+    enclave.recover();
     assert.equal(await text.run("local/echo", input), "x");
   });
 
