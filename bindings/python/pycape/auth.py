@@ -7,7 +7,7 @@ import json
 from typing import NamedTuple
 
 from pycape import config
-from pycape.errors import ArgumentError, AuthError
+from pycape.errors import ArgumentError, AuthError, shown
 
 
 class FunctionAuthType(enum.Enum):
@@ -42,7 +42,7 @@ def stored_token(required: bool = True) -> str | None:
         if not required:
             return None
         raise ArgumentError(
-            f"no token: {path} cannot be read ({error.strerror}); "
+            f"no token: {shown(path)} cannot be read ({error.strerror}); "
             'give access_token, or access_token="" to offer none',
             reason="argument.token",
         ) from error
@@ -52,7 +52,7 @@ def stored_token(required: bool = True) -> str | None:
         token = None
     if not isinstance(token, str):
         raise AuthError(
-            f"no token: {path} has no access_token; give access_token, or write it there",
+            f"no token: {shown(path)} has no access_token; give access_token, or write it there",
             reason="auth.token_missing",
         )
     return token.strip()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from pycape.errors import ArgumentTypeError
+
 
 def folder() -> str:
     """The folder, which CAPE_LOCAL_CONFIG_DIR names if it is set."""
@@ -34,6 +36,23 @@ def tls_is_to_be_unchecked() -> str | None:
         if os.environ.get(name, "").strip().lower() not in ("", "0", "f", "false", "n", "no", "off"):
             return name
     return None
+
+
+def expanded(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """A path as text, with a home folder in place of its "~".
+
+    :raises TypeError: it is no path.
+    """
+    try:
+        text = os.fsdecode(path)
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"a path must be text or a path, not {type(path).__name__}", reason="argument.type"
+        ) from error
+    try:
+        return os.path.expanduser(text)
+    except ValueError:
+        return text  # no user is called like that, and no file
 
 
 def make_folder(path: str) -> None:

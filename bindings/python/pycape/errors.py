@@ -155,6 +155,12 @@ class UnpinnedWarning(UserWarning):
     """Nothing says which enclave, or which function, may answer."""
 
 
+def shown(path: object) -> str:
+    """A path as it may stand in an error, on one line."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)
+
+
 _BY_CODE: dict[int, type[CapeError]] = {
     -1: ArgumentError,
     -2: ClosedError,  # Python keeps no handle but those of its own objects

@@ -7,7 +7,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Union
 
-from pycape.errors import ArgumentError, ArgumentTypeError
+from pycape import config
+from pycape.errors import ArgumentError, ArgumentTypeError, shown
 from pycape.token import Token, is_jwt
 
 if TYPE_CHECKING:
@@ -178,11 +179,13 @@ class FunctionRef:
         }
         text = json.dumps({name: value for name, value in content.items() if value is not None})
         if path is not None:
+            where = config.expanded(path)
             try:
-                with open(path, "w", encoding="utf-8") as file:
+                with open(where, "w", encoding="utf-8") as file:
                     file.write(text + "\n")
-            except OSError as error:
-                raise _unusable(f"the function file {os.fspath(path)}", str(error.strerror)) from error
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or "it is no path"
+                raise _unusable(f"the function file {shown(where)}", str(why)) from error
         return text
 
     def __eq__(self, other: object) -> bool:
@@ -274,13 +277,13 @@ def _json_of(source: Any) -> tuple[str, str]:
             f"a function must be named by text, a path or a FunctionRef, not {type(source).__name__}",
             reason="argument.function",
         )
-    path = os.path.expanduser(os.fspath(source))
+    path = config.expanded(source)
     try:
         with open(path, encoding="utf-8") as file:
-            return file.read(), f"the function file {path}"
+            return file.read(), f"the function file {shown(path)}"
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
-        raise _unusable(f"the function file {path}", str(why)) from error
+        raise _unusable(f"the function file {shown(path)}", str(why)) from error
 
 
 def _unusable(origin: str, why: str) -> ArgumentError:

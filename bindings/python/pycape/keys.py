@@ -7,7 +7,7 @@ import os
 from typing import Any, Mapping
 
 from pycape import _ffi, config
-from pycape.errors import ArgumentError, ArgumentTypeError
+from pycape.errors import ArgumentError, ArgumentTypeError, shown
 
 
 def sealed(key: bytes, data: bytes) -> bytes:
@@ -135,4 +135,4 @@ def _safe(name: str) -> str:
 
 
 def _unusable(path: str, why: str) -> ArgumentError:
-    return ArgumentError(f"the key file {path} is not usable: {why}", reason="argument.key")
+    return ArgumentError(f"the key file {shown(path)} is not usable: {why}", reason="argument.key")

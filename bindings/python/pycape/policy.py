@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any, Mapping, Union
 
-from pycape.errors import ArgumentError, ArgumentTypeError
+from pycape.errors import ArgumentError, ArgumentTypeError, shown
 
 #: "any", the path of a JSON file, or the object that such a file holds: ``pcrs``
 #: ({"0": ["hex", ...]}), ``function_checksum``, ``max_age_ms``, ``allow_debug``; see cape.h.
@@ -120,5 +120,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _unusable(path: Any, why: str) -> ArgumentError:
     return ArgumentError(
-        f"the policy file {os.fspath(path)} is not usable: {why}", reason="argument.policy"
+        f"the policy file {shown(os.fspath(path))} is not usable: {why}", reason="argument.policy"
     )

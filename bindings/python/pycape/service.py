@@ -7,7 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypedDict, TypeVar, Union
 
-from pycape import keys, policy as policies
+from pycape import config, keys, policy as policies
 from pycape.call import Call
 from pycape.client import Client, pinned
 from pycape.errors import ArgumentError, ArgumentTypeError
@@ -201,12 +201,7 @@ def _nothing(answer: bytes) -> None:
 
 
 def _path(path: StrPath) -> str:
-    try:
-        return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
-    except TypeError as error:
-        raise ArgumentTypeError(
-            f"a path must be text or a path, not {type(path).__name__}", reason="argument.type"
-        ) from error
+    return os.path.abspath(config.expanded(path))
 
 
 def _id(function: FunctionLike) -> str:

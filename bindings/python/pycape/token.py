@@ -6,7 +6,7 @@ import os
 from typing import Any, Union
 
 from pycape import config
-from pycape.errors import ArgumentError, ArgumentTypeError
+from pycape.errors import ArgumentError, ArgumentTypeError, shown
 
 _SUFFIXES = (".json", ".token")
 
@@ -46,12 +46,13 @@ class Token:
 
         :raises ValueError: the file cannot be written.
         """
-        where = os.path.expanduser(os.fspath(path))
+        where = config.expanded(path)
         try:
             config.write(where, self._raw.encode())
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is no path"
             raise ArgumentError(
-                f"the token file {where} cannot be written: {error.strerror}", reason="argument.token"
+                f"the token file {shown(where)} cannot be written: {why}", reason="argument.token"
             ) from error
 
     @classmethod
@@ -61,19 +62,19 @@ class Token:
 
         :raises ValueError: there is no such file, or no token in it.
         """
-        where = os.path.expanduser(os.fspath(path))
+        where = config.expanded(path)
         try:
             with open(where, encoding="utf-8") as file:
                 text = file.read().strip()
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is not text"
             raise ArgumentError(
-                f"the token file {where} cannot be read: {why}", reason="argument.token"
+                f"the token file {shown(where)} cannot be read: {why}", reason="argument.token"
             ) from error
         if text.startswith("{"):
             text = _member(text)
         if not text or len(text.split()) != 1:
-            raise ArgumentError(f"the file {where} has no token in it", reason="argument.token")
+            raise ArgumentError(f"the file {shown(where)} has no token in it", reason="argument.token")
         return cls(text)
 
     def __eq__(self, other: object) -> bool:

@@ -9,6 +9,8 @@ import pathlib
 import stat
 from typing import Any
 
+import hypothesis
+import hypothesis.strategies
 import pytest
 
 import pycape
@@ -223,6 +225,35 @@ def test_a_token_is_kept_in_a_file_of_its_owners(tmp_path: pathlib.Path) -> None
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError):
         Token.from_disk(path)
+
+
+@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.given(
+    hypothesis.strategies.text(hypothesis.strategies.characters(), max_size=40)
+    | hypothesis.strategies.text("ab/.~{}\"':,0Z -\n\0", max_size=40)
+)
+def test_whatever_text_there_is_names_something_or_is_an_error(text: str) -> None:
+    for read in (
+        Cape().function,
+        Cape().token,
+        FunctionRef.from_json,
+        Token,
+        lambda text: FunctionRef(ID, text),
+        lambda text: FunctionRef(name=text),
+    ):
+        try:
+            read(text)
+        except ValueError as error:
+            assert isinstance(error, pycape.ArgumentError)
+            assert str(error).isprintable()
+
+
+def test_what_is_no_path_is_a_type_error() -> None:
+    wrong: Any = 5
+    for call in (Token.from_disk, Token("t").to_disk, FunctionRef(ID).to_json):
+        with pytest.raises(TypeError) as caught:
+            call(wrong)
+        assert isinstance(caught.value, pycape.CapeError)
 
 
 # Tokens and measurements of calls.
