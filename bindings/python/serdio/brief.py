@@ -21,8 +21,8 @@ _HEADERS = (
 
 
 def is_brief(data: bytes) -> bool:
-    """Whether the value and what it is made of is told by a few headers, all of them true. Long text
-    and bytes are, and need not be copied to be walked."""
+    """Whether the value and what it is made of is told by a few headers, all of them true. Long
+    text and bytes are, and need not be copied to be walked."""
     at, owed = 0, 1
     for _ in range(_BRIEF):
         if owed == 0:

@@ -126,8 +126,8 @@ def _reader(custom: profile.Hook | None) -> _Decoder:
 class _Decoder:
     """Reads one message at a time.
 
-    A payload is read by ``msgpack.unpackb``, which allocates a list as long as the data says it will
-    be, so all but a small one is walked first. It also takes 40 kB of stack for each level of
+    A payload is read by ``msgpack.unpackb``, which allocates a list as long as the data says it
+    will be, so all but a small one is walked first. It also takes 40 kB of stack for each level of
     payloads. From the level of ``_SHALLOW`` on, each has an Unpacker instead, which its siblings
     share, and whose state is on the heap.
     """
@@ -240,7 +240,7 @@ class _Decoder:
             raise
 
     def _walk(self, data: bytes) -> msgpack.Unpacker:
-        """Looks for the end of the value, and returns the Unpacker of this level, which is empty."""
+        """Looks for the end of the value. Returns the Unpacker of this level, which is empty."""
         unpacker = self._unpackers.get(self._depth)
         if unpacker is None:
             unpacker = self._unpackers[self._depth] = self._unpacker()

@@ -50,7 +50,7 @@ COLLECTIONS: dict[int, Callable[[Any], Any]] = {
 
 
 def guarded(make: Callable[[Any], Any], value: Any, reason: str) -> Any:
-    """Makes what asks its elements for their hashes; those that the decoder made may do anything."""
+    """Makes what asks its elements for hashes; those that the decoder made may do anything."""
     try:
         return make(value)
     except DecodeError:

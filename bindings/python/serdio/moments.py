@@ -11,7 +11,7 @@ from typing import Any, Callable
 from serdio import profile
 from serdio.errors import DecodeError
 
-# Follows the text of a moment that is the second of two with the same text, when clocks are put back.
+# Follows the text of a moment that is the second of two with that text, when clocks are put back.
 _FOLD = "f"
 # The offset that ends the text of an aware moment, after the last colon of its time.
 _OFFSET = re.compile(r"([+-])([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{6}))?)?\Z")

@@ -1,10 +1,11 @@
 """The Python half of the tests in which Go and Python agree on serdio.
 
-``values SEED COUNT`` writes random values, a line of JSON each: the notation of the vectors, and the
-bytes that serdio makes of them. ``decode`` reads messages, each after its length in four bytes, and
-answers each with what serdio makes of it: a byte that is 1 where it was decoded, another where it
-was decoded with serdio.ext, and after a length in four bytes what it is serialized to again, or why
-it was refused, its reason first. 9 stands for an exception that should not be.
+``values SEED COUNT`` writes random values, a line of JSON each: the notation of the vectors, and
+the bytes that serdio makes of them. ``decode`` reads messages, each after its length in four
+bytes, and answers each with what serdio makes of it: a byte that is 1 where it was decoded,
+another where it was decoded with serdio.ext, and after a length in four bytes what it is
+serialized to again, or why it was refused, its reason first. 9 stands for an exception that
+should not be.
 """
 
 from __future__ import annotations
@@ -86,14 +87,16 @@ class Values:
         kind = chance.randrange(5)
         note: dict[str, Any]
         if kind == 0:
-            second = f"{chance.randint(1, 9999):04}-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}"
-            second += f"T{chance.randrange(24):02}:{chance.randrange(60):02}:{chance.randrange(60):02}"
+            day = chance.randint(1, 9999), chance.randint(1, 12), chance.randint(1, 28)
+            clock = chance.randrange(24), chance.randrange(60), chance.randrange(60)
+            second = "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}".format(*day, *clock)
             end = chance.choice(("", ".000001", "f", "+00:00", "-11:30", ".500000+01:02:03"))
             note = {"t": "datetime", "v": second + end}
         elif kind == 1:
             note = {"t": "timedelta", "us": str(chance.randint(-(10**18), 10**18))}
         elif kind == 2:
-            sign, digits = chance.choice(("", "-")), str(chance.randrange(10 ** chance.randint(1, 30)))
+            sign = chance.choice(("", "-"))
+            digits = str(chance.randrange(10 ** chance.randint(1, 30)))
             text = f"{sign}{digits}E{chance.randint(-40, 40)}"
             note = {"t": "decimal", "v": str(build({"t": "decimal", "v": text}))}
         elif kind == 3:

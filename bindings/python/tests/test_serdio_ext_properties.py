@@ -77,7 +77,8 @@ values = st.recursive(
 
 def native(value: Any) -> Any:
     """The value with its arrays in the byte order of this machine, as which they come back."""
-    if type(value).__module__ == "numpy" and hasattr(value, "dtype") and value.dtype.byteorder == ">":
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and dtype.byteorder == ">":
         return value.astype(value.dtype.newbyteorder("="))
     if type(value) in (list, tuple):
         return type(value)(map(native, value))

@@ -42,7 +42,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.lists(values, max_size=4), st.dictionaries(st.text(), values, max_size=3))
 def test_every_call_comes_back_as_it_was(args: list[Any], kwargs: dict[str, Any]) -> None:
     kwargs.pop("encoder", None)

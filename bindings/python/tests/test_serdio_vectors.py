@@ -61,8 +61,8 @@ class IE(enum.IntEnum):
 
 Pair = collections.namedtuple("Pair", "a b")
 
-# These have two faults: a payload ends too early, and its bytes go on after it. Python walks a level
-# to its end before it reads the payloads in it, so it may name the outer one.
+# These have two faults: a payload ends too early, and its bytes go on after it. Python may walk a
+# level to its end before it reads the payloads in it, and then names the outer one.
 OUTER_FIRST = {
     "ext_of_4294967295",
     "tuple_of_4294967295",
