@@ -234,15 +234,15 @@ func TestProcessorTimeIsCountedForEachCall(t *testing.T) {
 func TestAFunctionThatNeverAnswersEndsByTheClock(t *testing.T) {
 	t.Parallel()
 	o := shutIn(t)
-	o.Limits.Time = 2 * time.Second
+	o.Limits.Time = 3 * time.Second
 	c := connect(t, startShutIn(t, o))
-	c.wantError("sleep 1000", "longer than 2s")
+	c.wantError("sleep 1000", "longer than 3s")
 	c.wantCall("sleep 0.1", "ok")
 	c.wantCall("answer_and_sleep", "a lie")
 	c.request(make([]byte, 1<<20)) // which it never reads
-	c.wantErrorReply("longer than 2s")
+	c.wantErrorReply("longer than 3s")
 	for range 3 { // each call has its own time
-		c.wantCall("sleep 0.9", "ok")
+		c.wantCall("sleep 1.2", "ok")
 	}
 }
 

@@ -67,7 +67,7 @@ func TestWhereTheKernelGrantsNoNamespacesTheRestOfTheSandboxStands(t *testing.T)
 	write(t, secret, "a secret")
 	o := shutIn(t)
 	o.Scratch = t.TempDir()
-	o.Limits.CPU = 700 * time.Millisecond
+	o.Limits.CPU = time.Second
 	_, err := enclave.Start(o)
 	wantReason(t, err, "argument.sandbox")
 	for _, layer := range []string{"namespaces (the kernel does not grant", "private root (", "limit of processes ("} {

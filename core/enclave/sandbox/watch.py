@@ -26,12 +26,12 @@ class Sandbox(Surrendering):
             used, memory, count = self.usage(child)
             if self.called():
                 base = used
-            if used - base > float(self.settings["cpu"]):
-                self.end("limit cpu")
             if count > self.limit("processes"):
                 self.end("limit processes")  # should the kernel not have counted them
             if memory > self.limit("memory") + SLACK:
                 self.end("limit memory")
+            if used - base > float(self.settings["cpu"]):
+                self.end("limit cpu")
             now = time.monotonic()
             look = now + max(now - began, self.pause(memory, count > 1 or used > before))
             before = used
