@@ -76,7 +76,8 @@ class Call:
         try:
             return deserialize(output, self._decoder)
         except (ValueError, TypeError) as error:
-            raise SerdioError(_line(error), reason="serdio.format") from error
+            reason = getattr(error, "reason", "serdio.type")
+            raise SerdioError(_line(error), reason=reason) from error
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def test_a_reply_that_is_no_serdio(enclave: LocalEnclave) -> None:
         error = raised(lambda: cape.invoke("garbage", use_serdio=True), ValueError, RuntimeError)
         assert type(error) is pycape.SerdioError
         assert isinstance(error, pycape.ProtocolError)
-        assert (error.reason, error.code) == ("serdio.format", -8)
+        assert (error.reason, error.code) == ("serdio.envelope", -8)
         error = raised(lambda: cape.invoke({}, serde_hooks=(lambda value: None, fail)), ValueError)
         assert "LookupError" in str(error)
         assert cape.invoke(1, use_serdio=True) == 1
