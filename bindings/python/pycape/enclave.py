@@ -28,10 +28,10 @@ class LocalEnclave:
         with LocalEnclave("echo") as enclave, Cape(enclave=enclave) as cape:
             cape.run("local/echo", b"hello")
 
-    It simulates the security module, with a fresh root on each start, and isolates nothing from
-    this machine: only who passes its root trusts it. It starts with the ``with`` block, or when
-    one of its attributes is first asked for, and ends with the block, with :meth:`close`, or
-    when it is forgotten. Any thread may use it.
+    It simulates the security module, with a fresh root on each start: only who passes its root
+    trusts it. Functions are shut in as far as the kernel grants it, and the log says what it does
+    not. It starts with the ``with`` block, or when one of its attributes is first asked for, and
+    ends with the block, with :meth:`close`, or when it is forgotten. Any thread may use it.
 
     :param dirs: folders, each with an ``app.py`` that defines ``cape_handler``; the function in
         a folder named ``echo`` is ``local/echo``.

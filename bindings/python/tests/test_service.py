@@ -38,11 +38,11 @@ def test_a_function_is_deployed_called_listed_and_deleted(ada: Any) -> None:
     assert ada.run(function, b"by its id") == b"by its id"
     assert ada.run("ada/mirror", b"by its name") == b"by its name"
     assert ada.report["function_checksum"] == function.checksum
-    assert [known["id"] for known in ada.list() if known["name"] == "ada/mirror"] == [function.id]
+    assert [known["id"] for known in ada.list(1000) if known["name"] == "ada/mirror"] == [function.id]
     assert len(ada.list(limit=1)) == 1
-    assert ada.list(offset=len(ada.list())) == []
+    assert ada.list(1000, offset=len(ada.list(1000))) == []
     ada.delete(function)
-    assert function.id not in [known["id"] for known in ada.list()]
+    assert function.id not in [known["id"] for known in ada.list(1000)]
     with pytest.raises(pycape.ConnectError) as caught:
         ada.connect(function)
     assert caught.value.reason == "connect.function"
@@ -81,12 +81,12 @@ def test_a_public_function_is_for_everyone(ada: Any) -> None:
 
 
 def test_a_function_is_tried_without_being_deployed(ada: Any) -> None:
-    before = ada.list()
+    before = ada.list(1000)
     assert ada.test(ECHO, b"input") == b"input"
     assert ada.test(FUNCTIONS / "pythagorean", 3, b=4, use_serdio=True) == 5
     with pytest.raises(pycape.FunctionError):
         ada.test(FUNCTIONS / "pythagorean", b"no serdio")
-    assert ada.list() == before
+    assert ada.list(1000) == before
 
 
 def test_a_token_for_one_function(ada: Any, client: Callable[..., Any], service: Running) -> None:
@@ -170,7 +170,7 @@ def test_without_a_login_nothing_is_asked(client: Callable[..., Any]) -> None:
 
 
 def test_an_enclave_that_is_not_the_pinned_one_gets_nothing(ada: Any, service: Running) -> None:
-    before = ada.list()
+    before = ada.list(1000)
     for call in (
         lambda: ada.deploy(ECHO, pcrs={0: "11" * 48}),
         lambda: ada.test(ECHO, b"x", pcrs={"8": ["11" * 48]}),
@@ -183,7 +183,7 @@ def test_an_enclave_that_is_not_the_pinned_one_gets_nothing(ada: Any, service: R
     assert caught.value.report is not None
     assert caught.value.report["verdict"] == "refused"
     assert caught.value.report["pcrs"]["0"] == service.pcrs["0"]
-    assert ada.list() == before
+    assert ada.list(1000) == before
 
 
 def test_without_a_policy_the_line_that_asks_is_warned_of(service: Running) -> None:
