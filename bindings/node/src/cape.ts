@@ -124,7 +124,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
 
   /**
    * Connects, invokes once and closes, on a connection of its own. A timeout among the options
-   * bounds all of it together.
+   * bounds all of it together. Bytes are read once there is a connection: leave them as they are.
    */
   run(function_: FunctionName, input: Uint8Array, options?: CallOptions): Promise<ResultOf<R>>;
   /** The same in the manner of the original SDK. */
@@ -133,8 +133,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
     const isPair = typeof what === "object" && what !== null && "data" in what;
     const { data, ...function_ } = (isPair ? what : {}) as RunArguments;
     const reference = FunctionRef.from(isPair ? function_ : (what as FunctionName));
-    // Taken now, since the caller may change it while this connects.
-    const input = Uint8Array.from(inputOf(isPair ? { data } : (second as Uint8Array)));
+    const input = inputOf(isPair ? { data } : (second as Uint8Array));
     const { signal, timeout } = callOptions(isPair ? (second as CallOptions | undefined) : third);
     const end = performance.now() + timeout;
     const left = (): CallOptions => ({ signal, timeout: timeout && Math.max(1, Math.ceil(end - performance.now())) });

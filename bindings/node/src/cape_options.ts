@@ -2,7 +2,8 @@ import { isTimeout } from "./call_options.js";
 import { LocalEnclave } from "./enclave.js";
 import { argumentError } from "./failure.js";
 import type { Results } from "./output.js";
-import { type Policy, policyJSON } from "./policy.js";
+import { policyJSON } from "./policy.js";
+import type { Policy } from "./policy_file.js";
 
 /** How a client reaches enclaves, and which it accepts. */
 export interface CapeOptions<R extends Results = "bytes"> {

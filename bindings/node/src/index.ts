@@ -11,7 +11,8 @@ export { type Deployed, type FunctionName, type FunctionObject, FunctionRef, typ
 export { counters, type Counters, type LogRecord, logRecords, type OpenHandles } from "./observe.js";
 export type { Output, OutputReaders, ResultOf, Results } from "./output.js";
 export type { Data } from "./payload.js";
-export { ACCEPT_ANY_ENCLAVE, type Policy, type PolicyRules, type ReleaseRules } from "./policy.js";
+export { ACCEPT_ANY_ENCLAVE, type PolicyRules, type ReleaseRules } from "./policy.js";
+export { Policy } from "./policy_file.js";
 export type { Report, ReportStep } from "./report.js";
 export {
   type DeployedFunction,

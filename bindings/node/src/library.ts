@@ -13,6 +13,9 @@ const platform = `${process.platform}-${process.arch}`;
 const fileName = process.platform === "darwin" ? "libcape.dylib" : process.platform === "win32" ? "libcape.dll" : "libcape.so";
 const dist = dirname(__dirname);
 
+/** The platforms that have a package. */
+const packaged = ["linux-x64", "linux-arm64"];
+
 /** Where the library may be, best first. CAPE_LIBRARY, when set, is the only place. */
 function candidates(): Candidate[] {
   const named = process.env["CAPE_LIBRARY"];
@@ -70,6 +73,9 @@ function remedy(): string {
   }
   if (isMusl()) {
     return "there is no library for musl: use an image with glibc, such as node's without -alpine";
+  }
+  if (!packaged.includes(platform)) {
+    return `there is no package for ${platform}: build the library there, and set CAPE_LIBRARY to its path`;
   }
   return (
     `install @libcape/${platform} (npm leaves it out with --omit=optional, with another --os or --cpu, ` +

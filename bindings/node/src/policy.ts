@@ -36,10 +36,8 @@ export interface ReleaseRules {
   notAfter?: Date;
 }
 
-/** Which enclaves are accepted: what {@link PolicyRules} pins, or any. */
-export type Policy = typeof ACCEPT_ANY_ENCLAVE | PolicyRules;
-
-const names: Record<keyof PolicyRules, string> = {
+/** The rules by the names of cape.h. */
+export const ruleNames: Record<keyof PolicyRules, string> = {
   pcrs: "pcrs",
   functionChecksum: "function_checksum",
   keyChecksum: "key_checksum",
@@ -54,7 +52,7 @@ const names: Record<keyof PolicyRules, string> = {
  * The policy as the library's options carry it. checksum, that of a function reference, is
  * pinned beside what the policy says.
  */
-export function policyJSON(policy: Policy, checksum?: string): unknown {
+export function policyJSON(policy: typeof ACCEPT_ANY_ENCLAVE | PolicyRules, checksum?: string): unknown {
   if (policy === ACCEPT_ANY_ENCLAVE) {
     return checksum === undefined ? policy : { function_checksum: checksum };
   }
@@ -63,11 +61,11 @@ export function policyJSON(policy: Policy, checksum?: string): unknown {
   }
   const rules: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(policy)) {
-    if (!Object.hasOwn(names, name)) {
-      throw argumentError("argument.policy", `the policy has no rule ${JSON.stringify(name)}: use ${Object.keys(names).join(", ")}`);
+    if (!Object.hasOwn(ruleNames, name)) {
+      throw argumentError("argument.policy", `the policy has no rule ${JSON.stringify(name)}: use ${Object.keys(ruleNames).join(", ")}`);
     }
     if (value !== undefined) {
-      rules[names[name as keyof PolicyRules]] = rule(name, value);
+      rules[ruleNames[name as keyof PolicyRules]] = rule(name, value);
     }
   }
   if (checksum !== undefined) {

@@ -131,7 +131,7 @@ export class ServiceClient<R extends Results = "bytes"> {
       throw argumentError("argument.options", "both a key and a username are given: leave one out");
     }
     const der = key === undefined ? undefined : publicDer(key);
-    const plaintext = der === undefined ? Uint8Array.from(bytesOf(input)) : bytesOf(input);
+    const plaintext = der === undefined ? new Uint8Array(bytesOf(input)) : bytesOf(input);
     return seal(der ?? publicDer(await this.key(username, call)), plaintext);
   }
 
@@ -149,7 +149,7 @@ export class ServiceClient<R extends Results = "bytes"> {
   /** Has a function run once with input, without deploying it. path is as for {@link deploy}. */
   async test(path: string | URL, input: Data, options?: CallOptions): Promise<ResultOf<R>> {
     const { signal, timeout } = callOptions(options);
-    const bytes = Uint8Array.from(bytesOf(input));
+    const bytes = new Uint8Array(bytesOf(input));
     const common = await attesting(this.#settings, timeout);
     return this.result(await request({ ...common, request: "test", path: local(path) }, signal, bytes));
   }

@@ -2,7 +2,8 @@ import { argumentError } from "./failure.js";
 import { failure, status, takeJSON, wideNumbers } from "./ffi.js";
 import { withJSON } from "./native_options.js";
 import { pem } from "./pem.js";
-import { type Policy, policyJSON } from "./policy.js";
+import { policyJSON } from "./policy.js";
+import type { Policy } from "./policy_file.js";
 import type { Report } from "./report.js";
 import { describe, isBytes } from "./serdio/profile.js";
 

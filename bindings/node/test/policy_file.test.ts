@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+
+import { ACCEPT_ANY_ENCLAVE, ArgumentError, Cape, LocalEnclave, Policy, PolicyError } from "libcape";
+
+import { fault, functionFolder, python } from "./support.js";
+
+const checksum = "5a".repeat(32);
+
+describe("a policy in the form of all languages", () => {
+  test("has all its rules under the names of this one", () => {
+    const pcrs = { 0: ["5a".repeat(48)], 8: "00".repeat(48) };
+    assert.deepEqual(
+      Policy.parse(
+        JSON.stringify({
+          pcrs,
+          function_checksum: checksum,
+          key_checksum: checksum,
+          max_age_ms: 5,
+          future_skew_ms: 6,
+          allow_debug: true,
+          releases: [{ name: "a", pcrs, not_after: "2026-01-31T12:00:00+01:00" }, { name: "b", pcrs }],
+        }),
+      ),
+      {
+        pcrs,
+        functionChecksum: checksum,
+        keyChecksum: checksum,
+        maxAge: 5,
+        futureSkew: 6,
+        allowDebug: true,
+        releases: [{ name: "a", pcrs, notAfter: new Date("2026-01-31T11:00:00Z") }, { name: "b", pcrs }],
+      },
+    );
+    assert.equal(Policy.parse(' "any" '), ACCEPT_ANY_ENCLAVE);
+    assert.deepEqual(Policy.parse('{"any": true}'), { any: true });
+  });
+
+  for (const [what, text] of [
+    ["no JSON", "{"],
+    ["a list", "[]"],
+    ["other text", '"all"'],
+    ["an unknown rule", '{"pcr": {}}'],
+    ["a rule by the name of this language", '{"functionChecksum": "aa"}'],
+    ["a rule twice", `{"function_checksum": "${checksum}", "function_checksum": "${checksum}"}`],
+    ["a rule twice, once in disguise", '{"any": false, "\\u0061ny": true}'],
+    ["a PCR twice", '{"pcrs": {"0": "aa", "0" : "bb"}}'],
+    ["a rule of the wrong kind", '{"max_age_ms": "5"}'],
+    ["a release that is no object", '{"releases": [5]}'],
+    ["a release that ends at no time", '{"releases": [{"name": "a", "pcrs": {}, "not_after": "tomorrow"}]}'],
+    ["a release that ends in no zone", '{"releases": [{"name": "a", "pcrs": {}, "not_after": "2026-01-31T12:00:00"}]}'],
+  ] as const) {
+    test(`is refused with ${what}`, () => {
+      assert.throws(() => Policy.parse(text), fault(ArgumentError, "argument.policy"));
+    });
+  }
+
+  test("takes names and braces within text for what they are", () => {
+    assert.deepEqual(Policy.parse('{"releases": [{"name": "\\"any\\": {", "pcrs": {}}, {"name": "any", "pcrs": {}}], "pcrs": {}}'), {
+      releases: [
+        { name: '"any": {', pcrs: {} },
+        { name: "any", pcrs: {} },
+      ],
+      pcrs: {},
+    });
+  });
+
+  test("is read from a file", { timeout: 60_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
+    await using enclave = await LocalEnclave.start(functionFolder("echo"), { python: python() });
+    try {
+      const path = join(folder, "policy.json");
+      const function_checksum = enclave.functions[0]?.checksum;
+      await writeFile(path, JSON.stringify({ pcrs: enclave.pcrs, function_checksum }));
+      using cape = new Cape({ enclave, policy: await Policy.read(path) });
+      await cape.connect("local/echo");
+      await writeFile(path, JSON.stringify({ function_checksum: checksum }));
+      using other = new Cape({ enclave, policy: await Policy.read(path) });
+      await assert.rejects(other.connect("local/echo"), fault(PolicyError, "policy.function_checksum"));
+      await writeFile(path, "{}{");
+      await assert.rejects(Policy.read(path), fault(ArgumentError, "argument.policy"));
+      await assert.rejects(Policy.read(join(folder, "none.json")), fault(ArgumentError, "argument.policy"));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
