@@ -40,9 +40,9 @@ var early = []string{"core/enclave/control.go:listen", "core/enclave/control.go:
 
 // elsewhere says where a goroutine is made to panic that no C program can start.
 var elsewhere = map[string]string{
-	"capelib/deploy.go:Deploy":         "C has the route run alone",
-	"capelib/route.go:awaitReply":      "C has the route run alone",
-	"capelib/trial.go:Test":            "C has the route run alone",
+	"capelib/deploy.go:Deploy":         "needs a service: capelib has tests with one",
+	"capelib/route.go:awaitReply":      "needs a service: capelib has tests with one",
+	"capelib/trial.go:Run":             "needs a service: capelib has tests with one",
 	"capelib/redial.go:redial round 2": "for callers whose attempt failed, as the round before is for those whose did not",
 	"capelib/session.go:forget":        "needs a peer that takes nothing: capelib has tests with one",
 	"core/enclave/archives.go:release": "local enclaves have no functions that were deployed",
