@@ -183,8 +183,8 @@ class Cape(Service):
                 self._creating_token(name, description, function, expiry, token)
             )
 
-    async def tokens(self, *, token: str | Token | None = None) -> builtins.list[TokenInfo]:
-        """The tokens of the caller's, as :meth:`pycape.Cape.tokens` gives them."""
+    async def list_tokens(self, *, token: str | Token | None = None) -> builtins.list[TokenInfo]:
+        """The tokens of the caller's, as :meth:`pycape.Cape.list_tokens` gives them."""
         with forwarding:
             return await self._asked(self._listing_tokens(token))
 

@@ -330,7 +330,7 @@ class Cape(Service):
         with forwarding:
             return self._asked(self._creating_token(name, description, function, expiry, token))
 
-    def tokens(self, *, token: str | Token | None = None) -> builtins.list[TokenInfo]:
+    def list_tokens(self, *, token: str | Token | None = None) -> builtins.list[TokenInfo]:
         """The tokens of the caller's, as the service says, without the tokens themselves.
 
         :raises RuntimeError: :class:`AuthError` and others.

@@ -94,7 +94,7 @@ def test_a_token_for_one_function(ada: Any, client: Callable[..., Any], service:
     token = ada.create_token("ci", "for tests", function=function, expiry=3600)
     assert isinstance(token, Token)
     assert token.raw not in repr(token)
-    [about] = [known for known in ada.tokens() if known["name"] == "ci"]
+    [about] = [known for known in ada.list_tokens() if known["name"] == "ci"]
     assert about["description"] == "for tests"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", about["expiry"])
     ci = client(**service.settings() | {"access_token": None})
@@ -115,7 +115,7 @@ def test_a_token_given_goes_before_that_of_the_client(
     client: Callable[..., Any], service: Running
 ) -> None:
     cape = client(**service.settings() | {"access_token": "of-nobody"})
-    for call in (cape.list, cape.tokens, cape.key, lambda: cape.deploy(ECHO)):
+    for call in (cape.list, cape.list_tokens, cape.key, lambda: cape.deploy(ECHO)):
         with pytest.raises(pycape.AuthError):
             call()
     assert isinstance(cape.list(token=service.token), list)
@@ -245,7 +245,7 @@ def test_an_enclave_that_fails_verification_has_its_report_in_the_error(
 def test_requests_of_many_tasks_are_under_way_at_once(service: Running) -> None:
     async def main() -> None:
         cape = pycape.aio.Cape(**service.settings())
-        asked = [cape.list() for _ in range(20)] + [cape.tokens() for _ in range(20)]
+        asked = [cape.list() for _ in range(20)] + [cape.list_tokens() for _ in range(20)]
         answers = await asyncio.gather(*asked)
         assert len({str(answer) for answer in answers[:20]}) == 1
 
