@@ -6,7 +6,7 @@ import { ACCEPT_ANY_ENCLAVE, policyJSON, type PolicyRules, type ReleaseRules, ru
 /** Which enclaves are accepted: what {@link PolicyRules} pins, or any. */
 export type Policy = typeof ACCEPT_ANY_ENCLAVE | PolicyRules;
 
-/** Policies in the form that all languages share: JSON with the names of cape.h, as `cape deploy` prints it. */
+/** Policies in the form that all languages share: JSON with the names of cape.h, as `cape deploy --write-policy` makes it. */
 export const Policy = Object.freeze({
   /** {@link ACCEPT_ANY_ENCLAVE} by another name. */
   any: ACCEPT_ANY_ENCLAVE,

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createPublicKey } from "node:crypto";
 import { getEventListeners } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 
 import {
   ArgumentError,
@@ -14,12 +19,13 @@ import {
   counters,
   FunctionError,
   LocalEnclave,
+  Policy,
   PolicyError,
   TimeoutError,
 } from "libcape";
 
 import { type Service, service } from "./service.js";
-import { fault, functionFolder, packageFolder, python } from "./support.js";
+import { fault, functionFolder, packageFolder, python, repository } from "./support.js";
 
 const echo = functionFolder("echo");
 const secret = Buffer.from("a secret, näher");
@@ -82,6 +88,27 @@ describe("a service", { timeout: 60_000 }, () => {
     assert.deepEqual(await cape.list(), []);
     await assert.rejects(cape.connect(deployed), fault(ConnectError, "connect.function"));
     await assert.rejects(cape.delete(deployed.id), fault(ConnectError, "connect.not_found"));
+  });
+
+  test("takes what the command line deploys, whose policy file pins it", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
+    try {
+      const path = join(folder, "policy.json");
+      const flags = ["deploy", echo, "--name", "pinned", "--any-enclave", "--write-policy", path, "--url", running.url, "--token", running.token];
+      const env = { ...process.env, CAPE_LOCAL_CONFIG_DIR: folder, CAPE_ATTESTATION_ROOT: running.attestationRoot };
+      await promisify(execFile)(repository("build/cape"), flags, { env });
+      using cape = new Cape({ ...options, policy: await Policy.read(path) });
+      assert.deepStrictEqual(await cape.run("ada/pinned", secret), secret);
+      const other = await cape.deploy(join(packageFolder, "test/functions/moody"), { name: "other" });
+      await assert.rejects(cape.connect("ada/other"), fault(PolicyError, "policy.function_checksum"));
+      await cape.delete(other);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    using cape = new Cape(options);
+    for (const { id } of await cape.list()) {
+      await cape.delete(id);
+    }
   });
 
   test("shows what was encrypted to the function alone", async () => {
