@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -119,6 +120,8 @@ def test_a_server_that_forks_its_workers(
         stderr=subprocess.PIPE,
         text=True,
     ) as server:
+        watchdog = threading.Timer(90, server.kill)
+        watchdog.start()
         try:
             assert server.stderr is not None
             lines: list[str] = []
@@ -126,7 +129,7 @@ def test_a_server_that_forks_its_workers(
                 line = server.stderr.readline()
                 assert line, "".join(lines)
                 lines.append(line)
-            workers = set()
+            workers: set[str] = set()
             deadline = time.monotonic() + 30
             while len(workers) < 2 and time.monotonic() < deadline:
                 with urllib.request.urlopen(found[1], data=b"x", timeout=30) as answer:
@@ -136,3 +139,5 @@ def test_a_server_that_forks_its_workers(
             assert str(server.pid) not in workers
         finally:
             server.terminate()
+            server.wait(60)
+            watchdog.cancel()
