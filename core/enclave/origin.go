@@ -7,10 +7,20 @@ import (
 	"strings"
 )
 
+// CheckOrigin refuses the caller where the request is that of a page in a browser, any credential
+// would have been as good, and the page is not of this machine. Every page that somebody looks at
+// could otherwise have their browser run functions in the enclave on their machine, or have it make
+// a token, which is good for the rest.
+func (c Caller) CheckOrigin(r *http.Request) error {
+	if !c.Unproven || isOriginNear(r) {
+		return nil
+	}
+	return &Refusal{http.StatusForbidden, "a page of another machine may not use an enclave that takes any token: start it with --auth, or serve the page from this machine"}
+}
+
 // isOriginNear says whether a request comes from no page in a browser, or from one of this machine
-// (RFC 6454 section 7). Where any token is good, every page that somebody looks at could have
-// their browser run functions in the enclave on their machine. The name that a page gives the
-// enclave proves nothing: it can be made to lead here.
+// (RFC 6454 section 7). The name that a page gives the enclave proves nothing: it can be made to
+// lead here.
 func isOriginNear(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {

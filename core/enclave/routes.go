@@ -76,8 +76,8 @@ func (e *Enclave) open(w http.ResponseWriter, r *http.Request, conn net.Conn, ro
 		e.refuse(w, err)
 		return
 	}
-	if by.Unproven && !isOriginNear(r) {
-		refuse(w, http.StatusForbidden, "a page of another machine may not use an enclave that takes any token: start it with --auth, or serve the page from this machine")
+	if err := by.CheckOrigin(r); err != nil {
+		e.refuse(w, err)
 		return
 	}
 	r.Header.Del("Origin") // of which no more is asked than that

@@ -207,3 +207,41 @@ func TestDeployingAndDeletingAtOnceLeavesNoNameWithoutAFunction(t *testing.T) {
 		t.Errorf("the names stood for %v, after a restart %v", before, after)
 	}
 }
+
+// TestAPageOfAnotherMachineHasNoTokenMade matters where any token is good: a name that a page has
+// given this machine makes the page's requests ones to its own host, whose answers it may read.
+func TestAPageOfAnotherMachineHasNoTokenMade(t *testing.T) {
+	t.Parallel()
+	s, kept := alone(t, t.TempDir(), service.Options{})
+	from := func(origin, token, method, path string) int {
+		r := httptest.NewRequest(method, path, strings.NewReader(`{"name":"n"}`))
+		r.Header.Set("Origin", origin)
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, origin := range []string{"https://shop.example", "http://127.0.0.1.shop.example:8765", "null", "http://%zz"} {
+		for _, route := range []string{"POST /v1/token", "GET /v1/functions", "DELETE /v1/token/x"} {
+			method, path, _ := strings.Cut(route, " ")
+			if code := from(origin, "", method, path); code != http.StatusForbidden {
+				t.Errorf("%s from %s: %d", route, origin, code)
+			}
+		}
+	}
+	if made := len(kept.Tokens(service.DefaultUser)); made != 0 {
+		t.Errorf("%d tokens were made", made)
+	}
+	if code := from("http://localhost:3000", "", "POST", "/v1/token"); code != http.StatusCreated {
+		t.Errorf("from this machine: %d", code)
+	}
+	proven, err := s.CreateToken(service.DefaultUser, wire.TokenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := from("https://shop.example", proven, "GET", "/v1/functions"); code != http.StatusOK {
+		t.Errorf("with a token that this service made: %d", code)
+	}
+}

@@ -110,6 +110,9 @@ func (s *Service) bearer(r *http.Request) (enclave.Caller, error) {
 		token = ""
 	}
 	by, err := s.identify(strings.TrimSpace(token))
+	if err == nil {
+		err = by.CheckOrigin(r)
+	}
 	if err == nil && by.Function != "" {
 		err = refused(http.StatusForbidden, "the token is for running one function: use one that is not bound to a function")
 	}
