@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -29,6 +31,10 @@ func (e *Enclave) deployRoute(by Caller) (*conversation, error) {
 	if by.Function != "" {
 		return nil, &Refusal{http.StatusForbidden, "the token is for running one function: deploy with one that is not bound to a function"}
 	}
+	if none, ok := e.service.(*localService); ok {
+		_, err := none.Deploy(e.ctx, by, Deployment{})
+		return nil, err
+	}
 	leave, err := e.uploads.enter(by.User)
 	if err != nil {
 		return nil, err
@@ -42,6 +48,7 @@ func (e *Enclave) deployRoute(by Caller) (*conversation, error) {
 			s.end(s.enclave.toldOf(err))
 			return
 		}
+		s.leave()
 		_ = s.write(transport.Text, wire.EncodeDeployed(id))
 		s.sayNoMore(ctx)
 	}}, nil
@@ -69,6 +76,9 @@ func (s *session) deploy(ctx context.Context, by Caller) (id string, err error) 
 	if second.upload == nil {
 		return "", told("after the name of a function comes its zip, in one binary message")
 	}
+	if name := fullName(by, about.Name); s.enclave.find(name) != nil {
+		return "", told(fmt.Sprintf("the name %.200q is taken: the enclave was started with a function of that name", name))
+	}
 	code, checksum, err := s.checkUpload(ctx, by.User, second.upload)
 	if err != nil {
 		return "", err
@@ -80,6 +90,14 @@ func (s *session) deploy(ctx context.Context, by Caller) (id string, err error) 
 	return s.enclave.service.Deploy(ctx, by, Deployment{
 		Name: about.Name, Public: about.Public, TokenKey: about.TokenKey, Checksum: checksum, Code: code.reader(),
 	})
+}
+
+// fullName is what a deployment is called, with its user.
+func fullName(by Caller, name string) string {
+	if strings.Contains(name, "/") {
+		return name
+	}
+	return by.User + "/" + name
 }
 
 // checkUpload opens a function's zip and looks through it. What arrived is Cape ciphertext, which is
