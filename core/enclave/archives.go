@@ -1,7 +1,9 @@
 package enclave
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -37,8 +39,34 @@ type opener func() (content []byte, free func(), err error)
 
 // acquire returns the path of a function's zip, which is there until release is called. open is
 // called only when no other session has it.
-func (a *archives) acquire(id string, checksum [sha256.Size]byte, open opener) (path string, release func(), err error) {
+func (a *archives) acquire(ctx context.Context, id string, checksum [sha256.Size]byte, open opener) (path string, release func(), err error) {
+	for {
+		kept, first := a.enter(id)
+		release = sync.OnceFunc(func() { a.release(id, kept) })
+		if first {
+			a.fill(id, kept, checksum, open)
+		}
+		select {
+		case <-kept.ready:
+			err = kept.err
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err == nil {
+			return kept.path, release, nil
+		}
+		release()
+		if first || ctx.Err() != nil || !errors.Is(err, context.Canceled) {
+			return "", nil, err
+		}
+		// The session that opened it has ended meanwhile, which is no concern of this one.
+	}
+}
+
+// enter counts a session in, and says whether it is the first, whose task it is to fill the archive.
+func (a *archives) enter(id string) (kept *archive, first bool) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	kept, known := a.opened[id]
 	if !known {
 		kept = &archive{ready: make(chan struct{})}
@@ -49,22 +77,21 @@ func (a *archives) acquire(id string, checksum [sha256.Size]byte, open opener) (
 		kept.timer.Stop()
 		kept.timer = nil
 	}
-	a.mu.Unlock()
-	if !known {
-		func() {
-			defer close(kept.ready)
-			kept.err = fmt.Errorf("defect in the enclave") // stands if open panics
-			kept.path, kept.err = a.write(checksum, open)
-		}()
-	}
-	<-kept.ready
-	var once sync.Once
-	release = func() { once.Do(func() { a.release(id, kept) }) }
-	if kept.err != nil {
-		release()
-		return "", nil, kept.err
-	}
-	return kept.path, release, nil
+	return kept, !known
+}
+
+// fill opens the zip. One that cannot be opened is forgotten, so that the next session tries again.
+func (a *archives) fill(id string, kept *archive, checksum [sha256.Size]byte, open opener) {
+	kept.err = errors.New("defect in the enclave") // stands if open panics
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if kept.err != nil {
+			a.drop(id, kept)
+		}
+		close(kept.ready)
+	}()
+	kept.path, kept.err = a.write(checksum, open)
 }
 
 func (a *archives) write(checksum [sha256.Size]byte, open opener) (string, error) {
@@ -96,11 +123,7 @@ func (a *archives) release(id string, kept *archive) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	kept.users--
-	if kept.users > 0 {
-		return
-	}
-	if kept.err != nil { // the next session tries again
-		a.drop(id, kept)
+	if kept.users > 0 || kept.err != nil {
 		return
 	}
 	var timer *time.Timer

@@ -2,6 +2,7 @@ package enclave
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"os"
@@ -26,7 +27,7 @@ func TestSessionsShareAnArchiveWhichIsRemovedAfterTheLast(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			path, release, err := a.acquire("f", sum, open)
+			path, release, err := a.acquire(t.Context(), "f", sum, open)
 			if err != nil {
 				t.Error(err)
 				return
@@ -66,7 +67,7 @@ func TestSessionsShareAnArchiveWhichIsRemovedAfterTheLast(t *testing.T) {
 			t.Fatal("it is left behind")
 		}
 	}
-	if _, release, err := a.acquire("f", sum, open); err != nil || opened != 2 {
+	if _, release, err := a.acquire(t.Context(), "f", sum, open); err != nil || opened != 2 {
 		t.Errorf("opened %d times, %v", opened, err)
 	} else {
 		release()
@@ -77,13 +78,13 @@ func TestAnArchiveThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	a := &archives{folder: t.TempDir(), linger: time.Minute, opened: map[string]*archive{}}
 	sum := sha256.Sum256([]byte("a zip"))
-	if _, _, err := a.acquire("f", sum, func() ([]byte, func(), error) { return nil, nil, errors.New("not now") }); err == nil || err.Error() != "not now" {
+	if _, _, err := a.acquire(t.Context(), "f", sum, func() ([]byte, func(), error) { return nil, nil, errors.New("not now") }); err == nil || err.Error() != "not now" {
 		t.Error(err)
 	}
-	if _, _, err := a.acquire("f", sum, func() ([]byte, func(), error) { return []byte("another zip"), func() {}, nil }); err == nil || !strings.Contains(err.Error(), "not the one") {
+	if _, _, err := a.acquire(t.Context(), "f", sum, func() ([]byte, func(), error) { return []byte("another zip"), func() {}, nil }); err == nil || !strings.Contains(err.Error(), "not the one") {
 		t.Errorf("what was not deployed is taken: %v", err)
 	}
-	path, release, err := a.acquire("f", sum, func() ([]byte, func(), error) { return []byte("a zip"), func() {}, nil })
+	path, release, err := a.acquire(t.Context(), "f", sum, func() ([]byte, func(), error) { return []byte("a zip"), func() {}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,5 +92,55 @@ func TestAnArchiveThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	a.close()
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("it does not linger: %v", err)
+	}
+}
+
+// TestASessionThatEndsSpoilsNoArchiveForOthers has a first session give up while it opens a zip for
+// which a second one waits.
+func TestASessionThatEndsSpoilsNoArchiveForOthers(t *testing.T) {
+	t.Parallel()
+	content := []byte("a zip")
+	a := &archives{folder: t.TempDir(), linger: time.Minute, opened: map[string]*archive{}}
+	first, giveUp := context.WithCancel(t.Context())
+	begun := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := a.acquire(first, "f", sha256.Sum256(content), func() ([]byte, func(), error) {
+			close(begun)
+			<-first.Done()
+			return nil, nil, first.Err()
+		})
+		ended <- err
+	}()
+	<-begun
+	third, leave := context.WithCancel(t.Context())
+	leave()
+	if _, _, err := a.acquire(third, "f", sha256.Sum256(content), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("a session that has ended waits: %v", err)
+	}
+	go func() {
+		for { // until the second waits
+			a.mu.Lock()
+			users := a.opened["f"].users
+			a.mu.Unlock()
+			if users == 2 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		giveUp()
+	}()
+	path, release, err := a.acquire(t.Context(), "f", sha256.Sum256(content), func() ([]byte, func(), error) {
+		return content, func() {}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if kept, err := os.ReadFile(path); err != nil || !bytes.Equal(kept, content) {
+		t.Errorf("%q, %v", kept, err)
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first session has %v", err)
 	}
 }

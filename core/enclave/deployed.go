@@ -24,7 +24,7 @@ func (e *Enclave) opened(ctx context.Context, f *function) (with *function, rele
 	if f.code == nil {
 		return f, func() {}, nil
 	}
-	path, release, err := e.archives.acquire(f.id, f.checksum, func() ([]byte, func(), error) {
+	path, release, err := e.archives.acquire(ctx, f.id, f.checksum, func() ([]byte, func(), error) {
 		code, size, err := f.code()
 		if err != nil {
 			return nil, nil, err
