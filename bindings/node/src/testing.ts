@@ -125,12 +125,21 @@ export class TestEnclave implements AsyncDisposable {
 /** Starts a local enclave that serves each folder, which has an `app.py`, as `local/<folder name>`. */
 export async function startLocalEnclave(folders: string | URL | readonly (string | URL)[], options: TestEnclaveOptions = {}): Promise<TestEnclave> {
   const { context, faults, ...rest } = options;
+  const register = context && registrar(context);
   const enclave = new TestEnclave(await LocalEnclave.start(folders, { ...rest, ...(faults && { faults: faults.map(faultOf) }) }));
-  const close = (): Promise<void> => enclave.close();
-  if (context !== undefined) {
-    "onTestFinished" in context ? context.onTestFinished(close) : context.after(close);
-  }
+  register?.(() => enclave.close());
   return enclave;
+}
+
+/** What has something called when the test has ended. */
+function registrar(context: TestContext): (act: () => Promise<void>) => unknown {
+  if ("onTestFinished" in context && typeof context.onTestFinished === "function") {
+    return (act) => context.onTestFinished(act);
+  }
+  if ("after" in context && typeof context.after === "function") {
+    return (act) => context.after(act);
+  }
+  throw argumentError("argument.options", "the context is not that of a test, which has after or onTestFinished: leave it out, and call close");
 }
 
 function faultOf(name: string): string {

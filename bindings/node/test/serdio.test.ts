@@ -234,3 +234,32 @@ describe("dates", () => {
     assert.deepStrictEqual(serdio.decode(serdio.encode([date], {}, extensions), extensions), new Date("2027-11-22T16:56:07.123Z"));
   });
 });
+
+describe("the defects of the original", () => {
+  test("defect 23: maps with keys other than text cannot be decoded", () => {
+    const map = new Map<unknown, unknown>([[1, "a"], [serdio.Tuple.of(1, 2), "b"], [null, "c"]]); // prettier-ignore
+    assert.deepStrictEqual(serdio.decode(serdio.encode([map])), map);
+  });
+
+  test("defect 26: the decoder sees the envelope", () => {
+    const inner = { _serdio_args_: [1], _serdio_kwargs_: {} };
+    assert.deepStrictEqual(serdio.decode(serdio.encode([inner])), inner);
+  });
+
+  test("defect 27: malformed data leaks errors of other kinds", () => {
+    for (const hex of ["", "80", "90", "c0", "81ad5f73657264696f5f617267735fc0", "81c0c0", "c1"]) {
+      assert.throws(() => serdio.decode(Buffer.from(hex, "hex")), SerdioError, hex);
+    }
+  });
+
+  test("defect 28: extensions of the caller collide with those of serdio", () => {
+    for (const code of [1, 2, 3, 4]) {
+      assert.throws(() => serdio.encode([new serdio.Ext(code, Buffer.alloc(1))]), fault(ArgumentError, "argument.serdio"));
+    }
+  });
+
+  test("defect 28: some names cannot be those of keyword arguments", () => {
+    const named = { encoder: 1, serde_hooks: 2, use_serdio: 3, pcrs: 4, timeout: 5, signal: 6 };
+    assert.deepEqual(serdio.decodeCall(serdio.encode([], named)).kwargs, named);
+  });
+});

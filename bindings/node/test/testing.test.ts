@@ -65,6 +65,12 @@ describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
     assert.throws(() => enclave.fail("expired"), fault(ClosedError, "closed.not_sent"));
   });
 
+  test("is refused a context that tells no end", async () => {
+    const { enclaves } = counters().handles;
+    await assert.rejects(startLocalEnclave(echo, { python: python(), context: {} as never }), fault(ArgumentError, "argument.options"));
+    assert.equal(counters().handles.enclaves, enclaves);
+  });
+
   test("serves what it is told to", async (context) => {
     const enclave = await startLocalEnclave([echo, `${packageFolder}test/functions/moody`], { python: python(), tls: true, context });
     assert.deepEqual(enclave.functions.map(({ name }) => name).sort(), ["local/echo", "local/moody"]);
