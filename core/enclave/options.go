@@ -60,6 +60,9 @@ type Options struct {
 	// requestTimeout is how long a request may take to arrive, its body included where it is
 	// refused; 0: ten seconds. Its answer has six times that.
 	requestTimeout time.Duration
+	// uploadTimeout is how long a function may take to arrive, beside what it may take for its size;
+	// 0: five minutes.
+	uploadTimeout time.Duration
 }
 
 // Function is one function to serve: a folder, or a handler in Go.
@@ -88,6 +91,7 @@ const (
 	memoryInputs       = 4 // how many of the largest inputs a function has room for at least
 
 	defaultRequestTimeout = 10 * time.Second
+	defaultUploadTimeout  = 5 * time.Minute
 )
 
 // settle checks the options and fills in the defaults.
@@ -109,6 +113,9 @@ func (o Options) settle() (Options, error) {
 	}
 	if o.requestTimeout == 0 {
 		o.requestTimeout = defaultRequestTimeout
+	}
+	if o.uploadTimeout == 0 {
+		o.uploadTimeout = defaultUploadTimeout
 	}
 	if o.IdleTimeout < 0 {
 		return o, fail("argument.options", nil, "the idle timeout is negative: give a duration, or 0 for a minute")

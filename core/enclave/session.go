@@ -93,6 +93,8 @@ func (s *session) prepare(ctx context.Context) (err error) {
 
 // read takes the first message and answers it, then hands on what follows.
 func (s *session) read(ctx context.Context) {
+	arrived := s.hurry(ctx)
+	defer arrived()
 	kind, data, err := s.conn.Read()
 	if err != nil {
 		return
@@ -105,6 +107,7 @@ func (s *session) read(ctx context.Context) {
 	if s.uploads && !s.readUpload() {
 		return
 	}
+	arrived()
 	s.conn.SetReadLimit(s.limit + frameSlack)
 	for {
 		kind, data, err := s.conn.Read()

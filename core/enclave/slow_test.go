@@ -26,17 +26,23 @@ func (s *slowService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func startSlow(t *testing.T, timeout time.Duration) (*Enclave, *slowService) {
 	t.Helper()
+	service := &slowService{ended: make(chan error, 10)}
+	return startSlowly(t, Options{requestTimeout: timeout, Service: service}), service
+}
+
+func startSlowly(t *testing.T, o Options) *Enclave {
+	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("needs a python3 in PATH")
 	}
-	service := &slowService{ended: make(chan error, 10)}
-	e, err := Start(Options{requestTimeout: timeout, Service: service, Python: python, Scratch: t.TempDir()})
+	o.Python, o.Scratch = python, t.TempDir()
+	e, err := Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
-	return e, service
+	return e
 }
 
 // dropped sends text, then a byte at a time, and wants the enclave to end the connection. It

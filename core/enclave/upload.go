@@ -6,10 +6,14 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/libcape/libcape/core/capekey"
 	"github.com/libcape/libcape/core/transport"
 )
+
+// uploadRate is how many bytes of a function a client has to send in a second at least.
+const uploadRate = 16 << 10
 
 // upload is a message that lies in a file of the scratch folder, because it may be large. What
 // has arrived of it takes no memory, whoever sends it and however slowly.
@@ -49,6 +53,30 @@ func (s *session) readUpload() bool {
 			return true
 		}
 	}
+}
+
+// hurry ends the session of a client that holds a place among the uploads and sends its function too
+// slowly, or only pings, until arrived is called.
+func (s *session) hurry(ctx context.Context) (arrived func()) {
+	if !s.uploads {
+		return func() {}
+	}
+	ctx, arrived = context.WithCancel(ctx)
+	begun := time.Now()
+	transport.Spawn(func() {
+		left := s.enclave.options.uploadTimeout
+		for left > 0 {
+			select {
+			case <-time.After(left):
+			case <-ctx.Done():
+				return
+			}
+			left = s.enclave.options.uploadTimeout + time.Duration(s.conn.Received()/uploadRate)*time.Second - time.Since(begun)
+		}
+		s.log.Info("session ended: its function does not arrive")
+		s.end("the function did not arrive in time: send it without a break")
+	}, s.enclave.panicked)
+	return arrived
 }
 
 // readStart reads a message of which no more is wanted than of a session's first one, and one byte
