@@ -80,7 +80,7 @@ func newFunctionCommand(e *environment) *cobra.Command {
 		Use:   "create NAME",
 		Short: "Make a folder with a function to begin with",
 		Long: `Create makes a folder, which must not be there yet, with an app.py whose function returns its
-input, and an empty requirements.txt.
+input, and an empty requirements.txt, which is for you: nothing installs what it names.
 
 ` + exitStatus,
 		Example: `  cape function create echo`,

@@ -64,8 +64,8 @@ of the user's functions as its input, it is decrypted inside the enclave.
 
 The input is INPUT, or the content of a file with -f, or else standard input if that is no
 terminal. The key is that of the token's owner, which the enclave attests, or with --username
-that of any user: the document with that one is an old one, and that the key is this user's is what the
-service says.
+that of any user: the document with that one is an old one, and that the key is this user's is
+what the service says.
 
 ` + exitStatus,
 		Example: `  cape encrypt hello --url ws://127.0.0.1:8765 --attestation-root root.pem --pcr 0:$PCR0

@@ -25,7 +25,7 @@ func (l *limitFlags) register(command *cobra.Command) {
 	f := command.Flags()
 	f.Var(&l.maxInput, "max-input", "`SIZE` of an input at most, and of a result (default 64MiB)")
 	f.DurationVar(&l.idle, "idle-timeout", 0, "`TIME` after which a connection is ended on which nothing happens (default 1m)")
-	f.Var(&l.memory, "memory", "`SIZE` of memory that a function may take (default 1GiB)")
+	f.Var(&l.memory, "memory", "`SIZE` of memory that a function may take; four times --max-input at the least (default 1GiB)")
 	f.DurationVar(&l.cpu, "cpu-time", 0, "`TIME` of processors that one call may take (default 2m)")
 	f.DurationVar(&l.call, "call-time", 0, "`TIME` that one call may take by the clock (default 30m)")
 	f.IntVar(&l.processes, "processes", 0, "`NUMBER` of processes and threads that a function may have (default 256)")

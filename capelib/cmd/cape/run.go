@@ -29,8 +29,9 @@ key that it proved, and writes the function's result to standard output, byte fo
 nothing else but, on a terminal, a line break.
 
 FUNCTION is an id or user/name. The input is INPUT, or the content of a file with -f; - for
-either is standard input. A function made with serdio takes values, not bytes: give them with --args, and the result is
-printed as JSON. Say which enclave you accept with --pcr, --function-checksum or --policy.
+either is standard input. A function made with serdio takes values, not bytes: give them with
+--args, and the result is printed as JSON. Say which enclave you accept with --pcr,
+--function-checksum or --policy.
 
 With -o json the attestation document is told beside the output, and with --signed-results the
 checksums of input, function and output with their signature.

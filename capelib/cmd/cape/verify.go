@@ -42,7 +42,7 @@ func newVerifyCommand(e *environment) *cobra.Command {
 
 FILE holds the document as raw bytes, base64 or hexadecimal, which is recognised; - is standard
 input. Say which enclave you accept with --policy, with --pcr and --function-checksum, or with
---any-enclave.
+--any-enclave. The settings attestation_root and policy do not count here: only flags do.
 
 Exit status: 0 accepted, 1 refused, 2 the command line or a file cannot be used.`,
 		Example: `  cape verify --pcr 0:$PCR0 --nonce $NONCE document.bin
