@@ -198,9 +198,9 @@ CAPE_API int32_t cape_invoke(cape_handle conn, const uint8_t *input, size_t inpu
  * the call waits, for a second at most, until the processes of its functions are gone. */
 CAPE_API int32_t cape_close(cape_handle handle, cape_error *err);
 
-/* Operations: a connect, an invoke or another request that goes on by itself. One may wait for an operation
- * (cape_op_wait), or be told of its end through a completion queue (cape_queue_open), and then
- * takes its outcome with cape_op_result. An operation whose outcome nobody wants is given up
+/* Operations: a connect, an invoke or another request that goes on by itself. One may wait for an
+ * operation (cape_op_wait), or be told of its end through a completion queue (cape_queue_open), and
+ * then takes its outcome with cape_op_result. An operation whose outcome nobody wants is given up
  * with cape_close. Each counts as an open handle until then.
  *
  *     cape_handle operation = 0;
