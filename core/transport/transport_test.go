@@ -441,13 +441,13 @@ func TestDialGoesThroughAProxy(t *testing.T) {
 		}
 		defer upstream.Close()
 		w.WriteHeader(http.StatusOK)
-		client, _, err := w.(http.Hijacker).Hijack()
+		client, received, err := w.(http.Hijacker).Hijack()
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		defer client.Close()
-		Spawn(func() { _, _ = io.Copy(upstream, client) }, nil)
+		Spawn(func() { _, _ = io.Copy(upstream, received) }, nil) // what has come already is no longer in client
 		_, _ = io.Copy(client, upstream)
 	})
 	conn, err := dial(t, DialOptions{URL: target, TLSRoots: pool, Proxy: &url.URL{Scheme: "http", Host: proxy.Host}})

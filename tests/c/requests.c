@@ -110,6 +110,7 @@ static void function_lifetime(void)
     CHECK(answer_len == 550, "the key has %zu bytes", answer_len);
     EXPECT(cape_encrypt(answer, answer_len, (const uint8_t *)"secret", 6, &ciphertext, &err), CAPE_OK, "", &err);
     CHECK(ciphertext.len > 700 && memcmp(ciphertext.data, "cape:", 5) == 0, "the ciphertext");
+    cape_buf_free(&ciphertext);
     EXPECT(cape_encrypt(answer, answer_len - 1, (const uint8_t *)"x", 1, &ciphertext, &err), CAPE_E_ARGUMENT, "argument.key", &err);
     EXPECT(attested(NULL, ", \"request\": \"key\", \"user\": \"ada\"", "\"any\"", ""), CAPE_OK, "", &err);
     EXPECT(cape_encrypt(answer, answer_len, (const uint8_t *)"secret", 6, &ciphertext, &err), CAPE_OK, "", &err);

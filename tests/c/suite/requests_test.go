@@ -54,9 +54,7 @@ func service(t *testing.T) (url, token, root string) {
 
 func TestRequestsToAService(t *testing.T) {
 	t.Parallel()
-	url, token, root := service(t)
-	own := ownFunctions(t)
-	if output := linked(t, nil, "tests/c/requests.c").run(t, url, token, root, own+"/echo", built.Python(t), own); output != "" {
+	if output := linked(t, nil, "tests/c/requests.c").run(t, argumentsOf(t, "tests/c/requests.c")...); output != "" {
 		t.Errorf("standard output is not the library's to write to: %s", output)
 	}
 }

@@ -72,6 +72,10 @@ func argumentsOf(t *testing.T, name string) []string {
 		return []string{built.Python(t), functions("echo"), functions("pythagorean")}
 	case name == "tests/c/memory.c":
 		return []string{built.Python(t), ownFunctions(t), built.Path("tests", "vectors", "attest")}
+	case name == "tests/c/requests.c":
+		url, token, root := service(t)
+		own := ownFunctions(t)
+		return []string{url, token, root, own + "/echo", built.Python(t), own}
 	case name == "tests/c/sigpipe.c":
 		return []string{built.Python(t), ownFunctions(t), built.Library(t), "ignored", "before"}
 	case filepath.Ext(name) == ".cpp":
