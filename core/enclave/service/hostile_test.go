@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/libcape/libcape/capelib"
 	"github.com/libcape/libcape/core/enclave"
@@ -243,5 +246,63 @@ func TestAPageOfAnotherMachineHasNoTokenMade(t *testing.T) {
 	}
 	if code := from("https://shop.example", proven, "GET", "/v1/functions"); code != http.StatusOK {
 		t.Errorf("with a token that this service made: %d", code)
+	}
+}
+
+func TestThereIsAKeyForTheFunctionsOfTheStart(t *testing.T) {
+	t.Parallel()
+	s, kept := alone(t, t.TempDir(), service.Options{Auth: true})
+	if _, err := s.Key(t.Context(), "nobody"); err == nil {
+		t.Error("there is a key for whoever asks")
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Key(cancelled, service.DefaultUser); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("none is made: %v", err)
+	}
+	if _, err := kept.PutKey("cape/"+service.DefaultUser, capeKeys()["ada"]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Key(t.Context(), service.DefaultUser); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStrangersAreNotRememberedWithoutEnd is for a service that takes any token: whatever names a
+// caller makes up, each would have a key made, which takes seconds and is kept.
+func TestStrangersAreNotRememberedWithoutEnd(t *testing.T) {
+	t.Parallel()
+	s, kept := alone(t, t.TempDir(), service.Options{})
+	named := func(user string) error {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"nickname": user}).SignedString([]byte("any"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Authorise(t.Context(), enclave.Credential{Token: token})
+		return err
+	}
+	if _, err := kept.PutKey("cape/known", capeKeys()["ada"]); err != nil {
+		t.Fatal(err)
+	}
+	let := 0
+	for i := range 2000 {
+		if named(fmt.Sprint("user", i)) == nil {
+			let++
+		}
+	}
+	if let < 100 || let > 1000 {
+		t.Errorf("%d made-up users were let in", let)
+	}
+	for _, user := range []string{"user0", "known", service.DefaultUser} {
+		if err := named(user); err != nil {
+			t.Errorf("%s is shut out: %v", user, err)
+		}
+	}
+	var refusal *enclave.Refusal
+	if err := named("one-more"); !errors.As(err, &refusal) || refusal.Status != http.StatusForbidden || !strings.Contains(refusal.Text, "--auth") {
+		t.Errorf("%v", err)
+	}
+	if _, err := s.Key(t.Context(), "one-more"); err == nil {
+		t.Error("there is a key for one who was not let in")
 	}
 }

@@ -24,8 +24,8 @@ type keyring struct {
 }
 
 type userKey struct {
-	mu  sync.Mutex // held while it is made or read
-	key *rsa.PrivateKey
+	turn chan struct{} // has one while the key is made or read
+	key  *rsa.PrivateKey
 }
 
 const (
@@ -51,16 +51,23 @@ func (k *keyring) of(ctx context.Context, user string) (*rsa.PrivateKey, error) 
 	}
 	kept := k.opened[user]
 	if kept == nil {
-		kept = &userKey{}
+		kept = &userKey{turn: make(chan struct{}, 1)}
 		k.opened[user] = kept
 	}
 	k.mu.Unlock()
-	kept.mu.Lock()
-	defer kept.mu.Unlock()
+	select {
+	case kept.turn <- struct{}{}:
+		defer func() { <-kept.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if kept.key != nil {
 		return kept.key, nil
 	}
 	key, err := keptKey(k.from, keyName(user), func() (*rsa.PrivateKey, error) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		select {
 		case k.making <- struct{}{}:
 			defer func() { <-k.making }()

@@ -30,19 +30,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libcape/libcape/core/enclave"
 	"github.com/libcape/libcape/core/enclave/store"
 )
 
-// DefaultUser owns what is deployed with a token that names nobody.
+// DefaultUser owns what is deployed with a token that names nobody, and the functions that the enclave
+// was started with.
 const DefaultUser = "local"
 
 const (
 	maxFunctions = 10_000 // of one user
 	maxTokens    = 10_000
 	maxTokenKey  = 16 << 10 // bytes of PEM
+	maxStrangers = 256      // users of whom there is nothing but what their tokens say
 )
 
 // Options say what a service keeps and whom it lets in.
@@ -70,8 +73,9 @@ type Service struct {
 	signer  *ecdsa.PrivateKey
 	keys    *keyring
 
-	mu    sync.Mutex // held while a token is counted and added
-	users sync.Map   // names of those who were let in
+	mu        sync.Mutex // held while a token is counted and added
+	users     sync.Map   // names of those who were let in
+	strangers atomic.Int64
 }
 
 var _ enclave.Service = (*Service)(nil)
@@ -196,7 +200,8 @@ func (s *Service) Deploy(_ context.Context, by enclave.Caller, d enclave.Deploym
 	return f.ID, nil
 }
 
-// Key is part of [enclave.Service]. There is a key for whoever was let in or owns something.
+// Key is part of [enclave.Service]. There is a key for whoever was let in or owns something, and one
+// for the functions that the enclave was started with.
 func (s *Service) Key(ctx context.Context, user string) (*rsa.PrivateKey, error) {
 	if !s.knows(user) {
 		return nil, refused(http.StatusNotFound, "no such user here: a user is known once they have deployed or logged in")
@@ -204,8 +209,26 @@ func (s *Service) Key(ctx context.Context, user string) (*rsa.PrivateKey, error)
 	return s.keys.of(ctx, user)
 }
 
+// remember lets a user in. One whose name nothing proves is remembered only while there is room:
+// each has a key made when somebody asks for it, which takes seconds and is kept.
+func (s *Service) remember(by enclave.Caller) error {
+	if !by.Unproven {
+		s.users.Store(by.User, true)
+		return nil
+	}
+	if s.knows(by.User) {
+		return nil
+	}
+	if s.strangers.Add(1) > maxStrangers {
+		s.strangers.Add(-1)
+		return refused(http.StatusForbidden, "this enclave takes any token, and %d users have come already: have it started with --auth", maxStrangers)
+	}
+	s.users.Store(by.User, true)
+	return nil
+}
+
 func (s *Service) knows(user string) bool {
-	if _, known := s.users.Load(user); known || user == DefaultUser && !s.options.Auth {
+	if _, known := s.users.Load(user); known || user == DefaultUser {
 		return true
 	}
 	return s.keys.has(user) || len(s.store.Functions(user)) > 0 || len(s.store.Tokens(user)) > 0

@@ -102,7 +102,9 @@ func (s *Service) identify(token string) (enclave.Caller, error) {
 	if err != nil {
 		return enclave.Caller{}, err
 	}
-	s.users.LoadOrStore(by.User, true)
+	if err := s.remember(by); err != nil {
+		return enclave.Caller{}, err
+	}
 	return by, nil
 }
 
@@ -220,6 +222,8 @@ func (s *Service) verifyIssued(token, id string) (enclave.Caller, error) {
 			return enclave.Caller{}, invalid(err)
 		case c.user() == "":
 			return enclave.Caller{}, refused(http.StatusUnauthorized, "the token names no user: its claim https://capeprivacy.com/username is missing")
+		case s.options.Auth && c.user() == DefaultUser:
+			return enclave.Caller{}, refused(http.StatusUnauthorized, "the token names the user %s, which is the enclave's own name: the issuer has to give this user another", DefaultUser)
 		}
 		return enclave.Caller{User: c.user(), Standing: func() error { return s.unexpired(c, leeway) }}, nil
 	}

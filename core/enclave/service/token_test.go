@@ -77,6 +77,7 @@ func TestTokensAreChecked(t *testing.T) {
 		"an issuer's":                {signed(issuerKey, es, "", issued(nil)), "ada", ""},
 		"a nickname":                 {signed(issuerKey, es, "", issued(jwt.MapClaims{"https://capeprivacy.com/username": nil, "nickname": "bob"})), "bob", ""},
 		"no name":                    {signed(issuerKey, es, "", issued(jwt.MapClaims{"https://capeprivacy.com/username": nil})), "", "names no user"},
+		"the enclave's own name":     {signed(issuerKey, es, "", issued(jwt.MapClaims{"https://capeprivacy.com/username": "local"})), "", "the enclave's own"},
 		"a name that leads out":      {signed(issuerKey, es, "", issued(jwt.MapClaims{"https://capeprivacy.com/username": "../x", "sub": ".."})), "", "names no user"},
 		"no expiry":                  {signed(issuerKey, es, "", issued(jwt.MapClaims{"exp": nil})), "", "not valid"},
 		"expired":                    {signed(issuerKey, es, "", issued(jwt.MapClaims{"exp": now.Add(-time.Hour).Unix()})), "", "token is expired"},
