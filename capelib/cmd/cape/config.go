@@ -18,7 +18,8 @@ func newConfigCommand(e *environment) *cobra.Command {
 		Long: `Config shows the settings in effect: all, or that of KEY. With VALUE it keeps one in the presets,
 presets.json in ~/.config/cape unless --config names another file; an empty VALUE removes it.
 
-A flag counts before the environment, that before the presets, and these before the default. The
+A flag counts before the environment, that before the presets, and these before the default. Give
+files by their whole paths: any other is looked for in the folder in which a command runs. The
 settings, with the variables of the environment:
 ` + settingsHelp() + `
 ` + exitStatus,

@@ -33,8 +33,10 @@ there is no list of files to leave out.
 
 It prints the function's id, its checksum, which is SHA-256 of that zip, and its name, and then a
 policy that accepts this function in this enclave and nothing else; --write-policy puts that into
-a file for 'cape run --policy'.
+a file for 'cape run --policy'. A name that is taken means the newest function; older ones
+stay under their ids until they are deleted, and do not get the name back.
 
+The policy for this cannot pin a function's checksum: there is no function yet to state one.
 Refused are an empty folder, a link that leads out of it, a file that is not a zip, and what has
 more than 1,000,000,000 bytes unpacked.
 

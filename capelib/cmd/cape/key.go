@@ -20,7 +20,8 @@ func newKeyCommand(e *environment) *cobra.Command {
 		Short: "Print your Cape key, which an attested enclave states",
 		Long: `Key asks an enclave for the public Cape key of the token's owner, and prints it as PEM. What is
 encrypted to it only the owner's functions can read. The key is asked for, and attested, each
-time; a copy is kept as DER in the folder of the settings, for other clients.
+time; a copy is kept as DER in the folder of the settings, for other clients. The policy for
+this cannot pin a function's checksum, as no function is asked for.
 
 ` + exitStatus,
 		Example: `  cape key --url ws://127.0.0.1:8765 --attestation-root root.pem --pcr 0:$PCR0 > key.pem`,
@@ -65,7 +66,8 @@ of the user's functions as its input, it is decrypted inside the enclave.
 The input is INPUT, or the content of a file with -f, or else standard input if that is no
 terminal. The key is that of the token's owner, which the enclave attests, or with --username
 that of any user: the document with that one is an old one, and that the key is this user's is
-what the service says.
+what the service says. The policy for this cannot pin a function's checksum, as no function is
+asked for.
 
 ` + exitStatus,
 		Example: `  cape encrypt hello --url ws://127.0.0.1:8765 --attestation-root root.pem --pcr 0:$PCR0

@@ -19,7 +19,8 @@ func newTestCommand(e *environment) *cobra.Command {
 		Short: "Try a function in an attested enclave, without deploying it",
 		Long: `Test sends a function and an input to an enclave, which runs the function once and keeps nothing,
 and prints the result. Function and input are sealed to the key that the enclave attests. Their
-ciphertexts are held in memory.
+ciphertexts are held in memory. The policy for this cannot pin a function's checksum: the
+enclave attests before it has the function.
 
 ` + exitStatus,
 		Example: `  cape test ./echo hello --url ws://127.0.0.1:8765 --attestation-root root.pem --pcr 0:$PCR0
