@@ -43,8 +43,8 @@ func Key(ctx context.Context, o Options) ([]byte, *Report, error) {
 // given up may be taken for a current one: set the policy's MaxAge to bound its age. The document does
 // not name the user either. That the key is this user's is what the service says.
 func UserKey(ctx context.Context, o Options, user string) ([]byte, *Report, error) {
-	if err := checkPart(user, "user"); err != nil {
-		return nil, nil, err
+	if !isUser(user) {
+		return nil, nil, NewError("argument.function", "the user is empty, or has characters other than letters, digits, '_', '.', '@' and '-'")
 	}
 	t, err := o.checkAttested("/v1/user/" + user + "/key")
 	if err != nil {

@@ -165,16 +165,25 @@ func checkFunction(function string) error {
 	if function == "" {
 		return NewError("argument.function", "the function is missing: give its id, or \"user/name\"")
 	}
-	parts := strings.Split(function, "/")
-	ok := len(parts) <= 2
-	for _, part := range parts {
-		ok = ok && len(part) > 0 && len(part) <= 128 && part != "." && part != ".." &&
-			strings.Trim(part, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == ""
+	user, name, named := strings.Cut(function, "/")
+	if !named {
+		user, name = "user", function
 	}
-	if !ok {
-		return NewError("argument.function", "the function is neither an id nor \"user/name\": letters, digits, '_', '.' and '-' may stand in one")
+	if !isUser(user) || !isName(name) {
+		return NewError("argument.function", "the function is neither an id nor \"user/name\": letters, digits, '_', '.' and '-' may stand in one, and '@' in the user")
 	}
 	return nil
+}
+
+// isName says whether a part of a route may be a name or an id.
+func isName(part string) bool {
+	return len(part) > 0 && len(part) <= 128 && part != "." && part != ".." &&
+		strings.Trim(part, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == ""
+}
+
+// isUser says whether a part of a route may be a user: some issuers call them by their addresses.
+func isUser(part string) bool {
+	return isName(strings.ReplaceAll(part, "@", "-"))
 }
 
 // subprotocols are what the client offers: the scheme, then the token if there is one. A token

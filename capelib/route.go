@@ -3,7 +3,6 @@ package capelib
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/libcape/libcape/core/transport"
 	"github.com/libcape/libcape/core/wire"
@@ -69,9 +68,9 @@ func (o Options) refusal(t *target, reply replyFrom) *Error {
 	return NewError("function.refused", withoutSecret(t.endpoint.Host+" refused the function: "+text, o.Token))
 }
 
-// checkPart checks one part of a route: a user, a name or an id.
+// checkPart checks one part of a route, an id.
 func checkPart(part, what string) error {
-	if checkFunction(part) != nil || strings.Contains(part, "/") {
+	if !isName(part) {
 		return NewError("argument.function", "the "+what+" is empty, or has characters other than letters, digits, '_', '.' and '-'")
 	}
 	return nil

@@ -306,3 +306,19 @@ func TestStrangersAreNotRememberedWithoutEnd(t *testing.T) {
 		t.Error("there is a key for one who was not let in")
 	}
 }
+
+// TestUsersWhoseNamesAreAddresses is for issuers that call their users so.
+func TestUsersWhoseNamesAreAddresses(t *testing.T) {
+	t.Parallel()
+	const user = "ada@example.com"
+	w := open(t, t.TempDir(), service.Options{Auth: true})
+	if _, err := w.store.PutKey("cape/"+user, capeKeys()["ada"]); err != nil {
+		t.Fatal(err)
+	}
+	token := w.token(user, wire.TokenRequest{})
+	w.deploy(token, user+"/shout", shout, false)
+	w.wantRun(token, user+"/shout", "ABC")
+	if _, _, err := capelib.UserKey(t.Context(), w.options(""), user); err != nil {
+		t.Error(err)
+	}
+}
