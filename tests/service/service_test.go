@@ -208,6 +208,16 @@ func TestAServiceFromDeploymentToDeletion(t *testing.T) {
 	s.wantRefused("no such function", token, "run", "ada/echo", "x", "--policy", policy)
 }
 
+func TestFoldersBesideAServiceAreForWhoeverHasAToken(t *testing.T) {
+	t.Parallel()
+	s := serve(t, filepath.Join(t.TempDir(), "data"), "--auth", "--user", "ada", filepath.Join(root, "tests/functions/echo"))
+	s.wantRefused("auth.rejected", "", "run", "local/echo", "abc", "--any-enclave")
+	sealed := s.want("", "encrypt", "abc", "--username", "local", "--any-enclave")
+	if output := s.want(s.token, "run", "local/echo", sealed, "--any-enclave"); output != "abc" {
+		t.Errorf("%q", output)
+	}
+}
+
 func TestTwoEnclavesDoNotShareADataFolder(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")

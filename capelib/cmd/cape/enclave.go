@@ -105,7 +105,12 @@ func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
 		return err
 	}
 	if host, _, err := net.SplitHostPort(flags.listen); err == nil && !isLoopback(host) {
-		options.Log.Warn("anyone who reaches this address can run the functions", "listen", flags.listen)
+		if !flags.service.auth {
+			options.Log.Warn("anyone who reaches this address can run the functions: --auth refuses callers without a valid token", "listen", flags.listen)
+		}
+		if !flags.tls {
+			options.Log.Warn("tokens and results go unprotected over the network: --tls, or something in front of the enclave, protects them", "listen", flags.listen)
+		}
 	}
 	python, err := exec.LookPath(flags.python)
 	if err == nil {
