@@ -46,7 +46,9 @@ With --data it is a service: clients deploy functions to it, encrypt for it and 
 and all that outlives it. What is in the data folder is secret. Any token is accepted, and names
 whoever it says; with --auth only tokens that the enclave made, or that a key of --auth-keys
 signed. The first of its own is in a file that the ready line names; it is made anew on each start,
-and that of the user's last start is revoked. 'cape token create' makes tokens that last.
+and that of the user's last start is revoked. 'cape token create' makes tokens that last. A token
+that a key of --auth-keys signed has to expire, and its user is the claim
+https://capeprivacy.com/username, or else nickname, or else sub.
 
 When it is ready it prints one line of JSON on standard output: "url", "attestation_root" and,
 with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "functions" and
