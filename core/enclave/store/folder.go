@@ -278,7 +278,11 @@ func (s *Folder) AddFunction(f Function, code io.Reader) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.commit(change{Function: &f})
+	err := s.commit(change{Function: &f})
+	if err != nil && (s.journal == nil || s.journal.broken == nil) { // there is no record, for certain
+		_ = os.Remove(s.codePath(f.ID))
+	}
+	return err
 }
 
 // DeleteFunction is part of [Store].

@@ -61,6 +61,13 @@ func fill(path string) (said string) {
 			return fmt.Sprintf("token %d after %d failures: %v", i, failed, err)
 		}
 	}
+	// The code has room where its record has none.
+	if err := s.AddFunction(Function{ID: "late", Name: strings.Repeat("x", 200)}, strings.NewReader("code")); !errors.Is(err, ErrFull) {
+		return fmt.Sprint("a function for whose record there is no room gives ", err)
+	}
+	if _, err := os.Stat(s.codePath("late")); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Sprint("its code takes room: ", err)
+	}
 	// What needs less than is left still works: nothing of the failed ones is there.
 	if err := s.DeleteFunction("small"); err != nil {
 		return fmt.Sprint("to delete gives ", err)
