@@ -10,7 +10,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -30,7 +33,8 @@ type Request struct {
 
 // Fetch sends a request and returns the status of the answer, and its body, whatever the status
 // is. Redirects are not followed: a token must go nowhere else. It ends by ctx's deadline; the error is
-// an [*Error].
+// an [*Error]. Where a request other than a GET had left by then, its reason ends in
+// "outcome_unknown".
 func Fetch(ctx context.Context, r Request) (status int, body []byte, err error) {
 	plaintext := r.URL.Scheme != "https"
 	if plaintext && !r.AllowPlaintext && r.Proxy != nil {
@@ -57,6 +61,8 @@ func Fetch(ctx context.Context, r Request) (status int, body []byte, err error) 
 	if r.Proxy != nil {
 		carrier.Proxy = http.ProxyURL(r.Proxy)
 	}
+	var left atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { left.Store(r.Method != http.MethodGet) }})
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL.String(), bytes.NewReader(r.Body))
 	if err != nil {
 		return 0, nil, &Error{"argument.url", "the address cannot be asked for", err}
@@ -69,12 +75,12 @@ func Fetch(ctx context.Context, r Request) (status int, body []byte, err error) 
 	}
 	response, err := carrier.RoundTrip(request)
 	if err != nil {
-		return 0, nil, fetchError(ctx, r, err)
+		return 0, nil, fetchError(ctx, r, left.Load(), err)
 	}
 	defer response.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(response.Body, r.ReadLimit+1))
 	if err != nil {
-		return 0, nil, fetchError(ctx, r, err)
+		return 0, nil, fetchError(ctx, r, left.Load(), err)
 	}
 	if int64(len(body)) > r.ReadLimit {
 		return 0, nil, &Error{Reason: "limit.reply", Text: fmt.Sprintf("%s answered with more than %d bytes: is it a Cape service?", r.URL.Host, r.ReadLimit)}
@@ -82,15 +88,26 @@ func Fetch(ctx context.Context, r Request) (status int, body []byte, err error) 
 	return response.StatusCode, body, nil
 }
 
-// fetchError puts a failed request into words.
-func fetchError(ctx context.Context, r Request, err error) error {
+// fetchError puts a failed request into words. left says that it may have been carried out.
+func fetchError(ctx context.Context, r Request, left bool, err error) error {
 	var network *net.OpError
 	if r.Proxy != nil && ctx.Err() == nil && errors.As(err, &network) && network.Op == "proxyconnect" {
 		return &Error{"connect.proxy", fmt.Sprintf("the proxy %s cannot be reached", r.Proxy.Host), err}
 	}
 	failure := dialError(ctx, r.URL.Host, err)
 	var said *Error
-	if errors.As(failure, &said) && said.Reason == "connect.handshake" {
+	if !errors.As(failure, &said) {
+		return failure
+	}
+	class, _, _ := strings.Cut(said.Reason, ".")
+	switch lost := said.Reason == "connect.handshake" && isNetworkError(err); {
+	case left && class == "cancelled":
+		return &Error{"cancelled.outcome_unknown", "the request was cancelled after it was sent, and " + r.URL.Host + " may have carried it out: look for its effect in a list", err}
+	case left && class == "timeout":
+		return &Error{"timeout.outcome_unknown", "the deadline passed after the request was sent, and " + r.URL.Host + " may have carried it out: look for its effect in a list", err}
+	case left && lost:
+		return &Error{"closed.outcome_unknown", r.URL.Host + " closed the connection after the request was sent, and may have carried it out: look for its effect in a list", err}
+	case said.Reason == "connect.handshake":
 		return &Error{"connect.handshake", r.URL.Host + " did not answer with HTTP: check the address and the scheme", err}
 	}
 	return failure

@@ -101,6 +101,46 @@ func TestFetchTellsWhatWentWrong(t *testing.T) {
 	}
 }
 
+// TestFetchSaysWhetherAChangeMayHaveBeenMade is about requests that are not to be repeated blindly.
+func TestFetchSaysWhetherAChangeMayHaveBeenMade(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		method, reason string
+		give           func(cancel context.CancelFunc, w http.ResponseWriter) // up, in one way or another
+	}{
+		"a change that is cancelled": {http.MethodPost, "cancelled.outcome_unknown", func(cancel context.CancelFunc, _ http.ResponseWriter) { cancel() }},
+		"one that takes long":        {http.MethodDelete, "timeout.outcome_unknown", func(context.CancelFunc, http.ResponseWriter) {}},
+		"one that is not answered": {http.MethodPost, "closed.outcome_unknown", func(_ context.CancelFunc, w http.ResponseWriter) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = conn.Close()
+		}},
+		"a question that is cancelled": {http.MethodGet, "cancelled.not_sent", func(cancel context.CancelFunc, _ http.ResponseWriter) { cancel() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			r := fetchFrom(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				c.give(cancel, w)
+				<-ctx.Done()
+			})
+			r.Method, r.Body = c.method, []byte("{}")
+			_, _, err := Fetch(ctx, r)
+			wantReason(t, err, c.reason)
+			cancel()
+		})
+	}
+	closed := listen(t)
+	_ = closed.Close()
+	_, _, err := Fetch(context.Background(), Request{Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: closed.Addr().String(), Path: "/"}, ReadLimit: 10})
+	wantReason(t, err, "connect.refused")
+}
+
 func TestFetchTrustsTheRootsThatItIsGiven(t *testing.T) {
 	t.Parallel()
 	config, roots := certificate(t, "127.0.0.1", time.Now().Add(time.Hour))
