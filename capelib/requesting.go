@@ -49,9 +49,9 @@ func StartRequest(options, input []byte, ended func()) (*Requesting, error) {
 			return nil, err
 		}
 		input = slices.Clone(input)
-		do = func(ctx context.Context, o Options, j *optionsJSON, _ *Requesting) ([]byte, error) {
+		do = func(ctx context.Context, o Options, j *optionsJSON, r *Requesting) ([]byte, error) {
 			defer clear(input)
-			output, _, err := Test(ctx, o, j.Path, input)
+			output, _, err := Trial{Path: j.Path, Input: input, Progress: r.advance}.Run(ctx, o)
 			return output, err
 		}
 	case len(input) > 0:
@@ -97,10 +97,15 @@ func (r *Requesting) Result() ([]byte, error) {
 	return r.output, nil
 }
 
-// Progress tells how far a deployment is, in bytes of its files. Of other requests it says
-// nothing: their messages are small.
+// Progress tells how far a deployment is, in bytes of its files, and a test, in bytes of the sealed
+// function. Of other requests it says nothing: their messages are small.
 func (r *Requesting) Progress() Progress {
 	return Progress{Sent: r.sent.Load(), ToSend: r.expected.Load()}
+}
+
+func (r *Requesting) advance(done, total int64) {
+	r.expected.Store(total)
+	r.sent.Store(done)
 }
 
 // settle gives the request its outcome, unless it has one.

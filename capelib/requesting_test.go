@@ -124,6 +124,9 @@ func TestARequestIsCancelledInWhateverItWaitsFor(t *testing.T) {
 				t.Fatal("it has ended")
 			case <-asked:
 			}
+			if p := started.Progress(); c.options["request"] == "test" && (p.Sent != p.ToSend || p.Sent == 0) {
+				t.Errorf("%+v when all has arrived", p)
+			}
 			started.Cancel()
 			started.Cancel()
 			_, err = started.Result()

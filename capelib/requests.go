@@ -33,10 +33,7 @@ func requestKey(ctx context.Context, o Options, j *optionsJSON, _ *Requesting) (
 }
 
 func requestDeploy(ctx context.Context, o Options, j *optionsJSON, r *Requesting) ([]byte, error) {
-	deployed, err := Deploy(ctx, o, Deployment{Path: j.Path, Name: j.Name, Public: j.Public, Progress: func(done, total int64) {
-		r.expected.Store(total)
-		r.sent.Store(done)
-	}})
+	deployed, err := Deploy(ctx, o, Deployment{Path: j.Path, Name: j.Name, Public: j.Public, Progress: r.advance})
 	if err != nil {
 		return nil, err
 	}

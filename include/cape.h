@@ -105,7 +105,8 @@ typedef struct cape_error {
 /* How far an operation is. Set size to sizeof(cape_progress) before the call, as
  * CAPE_PROGRESS_INIT does; 0 stands for the size in version 1.0. The counts are those of the
  * sealed request and of the reply, which is base64: 4 bytes for 3 of the result. A deploy counts
- * the bytes of its files as sent. Connects and other requests leave them 0. */
+ * the bytes of its files as sent, a test those of its sealed zip. Connects and other requests leave
+ * them 0. */
 typedef struct cape_progress {
     uint32_t size;
     uint32_t finished; /* 1 when the operation has ended, in whatever way; 0 before */
