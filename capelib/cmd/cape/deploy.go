@@ -33,7 +33,8 @@ there is no list of files to leave out.
 
 It prints the function's id, its checksum, which is SHA-256 of that zip, and its name, and then a
 policy that accepts this function in this enclave and nothing else; --write-policy puts that into
-a file for 'cape run --policy'. A name that is taken means the newest function; older ones
+a file for 'cape run --policy'. The name lacks its user where the token does not tell whom it
+belongs to: 'cape list' has it whole. A name that is taken means the newest function; older ones
 stay under their ids until they are deleted, and do not get the name back.
 
 The policy for this cannot pin a function's checksum: there is no function yet to state one.

@@ -119,7 +119,7 @@ func (i *issuer) failure(ctx context.Context, err error) error {
 	case errors.As(err, &refused) && refused.Response != nil:
 		return capelib.NewError("connect.status", fmt.Sprintf("%s answered with HTTP %d: is it an issuer of tokens?", i.address, refused.Response.StatusCode))
 	case errors.As(err, &network):
-		return capelib.NewError("connect.unreachable", fmt.Sprintf("%s cannot be asked: %v", i.address, network.Err))
+		return capelib.NewError("connect.unreachable", fmt.Sprintf("%s cannot be asked: %v: is this the issuer's address, and does the issuer run?", i.address, network.Err))
 	default:
 		return capelib.NewError("protocol.message", i.address+" did not answer as an issuer of tokens does: check the address")
 	}
