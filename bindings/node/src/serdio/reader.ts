@@ -220,10 +220,13 @@ export class Reader {
     const parts =
       size === undefined ? this.#value(type, payload(within(level, tooDeep))) : this.#array(size, payload(level));
     this.#leave(outer);
-    const [re, im] = Array.isArray(parts) && parts.length === 2 ? parts.map(real) : [];
-    if (re === undefined || im === undefined) {
+    const [first, second] = Array.isArray(parts) && parts.length === 2 ? parts.map(complex) : [];
+    if (first === undefined || second === undefined) {
       throw failure("serdio.type", "a complex number is not made of two numbers");
     }
+    // What complex(a, b) of Python is. A number has no imaginary part, which could be a zero with a sign.
+    const re = second.im === undefined ? first.re : first.re - second.im;
+    const im = first.im === undefined ? second.re : second.re + first.im;
     return new Complex(re, im);
   }
 
@@ -349,11 +352,13 @@ export function isText(value: unknown): boolean {
   return typeof value === "string";
 }
 
-function real(value: unknown): number | undefined {
-  if (value instanceof Float) {
-    return value.value;
+/** What Python makes a complex number of: a number, a boolean, or a complex number. */
+function complex(value: unknown): { re: number; im?: number } | undefined {
+  if (value instanceof Complex) {
+    return value;
   }
-  return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined;
+  const isNumber = value instanceof Float || typeof value === "number" || typeof value === "bigint" || typeof value === "boolean";
+  return isNumber ? { re: Number(value) } : undefined;
 }
 
 function narrow(value: bigint): number | bigint {
