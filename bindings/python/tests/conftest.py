@@ -13,6 +13,7 @@ import sys
 import textwrap
 from typing import Any, Callable, Iterator, NamedTuple
 
+import hypothesis
 import pytest
 
 import pycape
@@ -22,6 +23,10 @@ from pycape import LocalEnclave
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FUNCTIONS = ROOT / "tests" / "functions"
 VECTORS = ROOT / "tests" / "vectors"
+
+# What fails is shown; nothing is kept of it in the folder where the tests are started.
+hypothesis.settings.register_profile("here", database=None)
+hypothesis.settings.load_profile("here")
 
 # A job in the background is started with SIGINT ignored, and then no Ctrl-C reaches a test or what
 # it starts.
@@ -59,13 +64,15 @@ def descriptors() -> int:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
-    """No test reads the settings or the login of who runs it. Gives the home folder."""
+    """No test reads the settings or the login of who runs it, or leaves files where it was started.
+    Gives the home folder."""
     for name in list(os.environ):
         if name.startswith(("CAPE_", "CAPEDEV_")) and name != "CAPE_LIBRARY":
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)  # a name that is taken for a path is one in here
     return home
 
 
