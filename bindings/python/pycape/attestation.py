@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pycape import _ffi, pem, policy as policies
+from pycape import _ffi, checks, pem, policy as policies
 from pycape.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def verify(
         "policy": policies.read(policy),
         "nonce": None if nonce is None else nonce.hex(),
         "attestation_roots": pem.read(attestation_root, "attestation_root", "argument.roots"),
-        "public_key_length": public_key_length,
+        "public_key_length": checks.whole(public_key_length, "public_key_length"),
         "time": None if time is None else time.isoformat(),
         "at_document_time": at_document_time or None,
     }

@@ -105,7 +105,7 @@ class Client:
 
     def __repr__(self) -> str:
         state = "closed" if self._connection is None else "connected"
-        return f"<{type(self).__name__} {self._settings.enclave or self._settings.url} {state}>"
+        return f"<{type(self).__name__} {self._settings.enclave or self._settings.shown_url} {state}>"
 
     def _present(self) -> _ffi.Connection:
         connection = self._connection

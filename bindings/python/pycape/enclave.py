@@ -8,7 +8,7 @@ import threading
 from types import TracebackType
 from typing import Any, Iterable, TypedDict, Union
 
-from pycape import _ffi
+from pycape import _ffi, checks
 from pycape.errors import ArgumentTypeError, ClosedError
 
 StrPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
@@ -97,6 +97,8 @@ class LocalEnclave:
 
         :raises ValueError: a name is unknown; cape.h lists the known ones.
         """
+        for name in names:
+            checks.text(name, "a fault's name", "argument.fault")
         self._running().set_faults(list(names))
 
     def close(self) -> None:
@@ -139,7 +141,7 @@ class LocalEnclave:
 
 
 def _path(path: StrPath, what: str) -> str:
-    return os.path.abspath(_text(path, what))
+    return os.path.abspath(checks.path(_text(path, what), what))
 
 
 def _text(path: StrPath, what: str) -> str:

@@ -6,6 +6,7 @@ import datetime
 import re
 from typing import Union
 
+from pycape import checks
 from pycape.errors import ArgumentError, ArgumentTypeError
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -26,7 +27,7 @@ def moment(expiry: Union[int, float, str, datetime.datetime, datetime.timedelta]
         if _DURATION.fullmatch(text):
             expiry = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
         elif text.isascii() and text.isdigit():
-            expiry = int(text)
+            expiry = float(text)
         else:
             expiry = _read(text)
     if isinstance(expiry, (int, float)) and not isinstance(expiry, bool):
@@ -64,7 +65,8 @@ def _read(text: str) -> datetime.datetime:
 
 
 def _unusable(expiry: object) -> ArgumentError:
+    given = checks.quoted(expiry) if isinstance(expiry, str) else "that number"
     return ArgumentError(
-        f"{expiry!r} is no expiry: give seconds, a duration such as 720h, or a time in RFC 3339",
+        f"{given} is no expiry: give seconds, a duration such as 720h, or a time in RFC 3339",
         reason="argument.options",
     )

@@ -7,7 +7,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Union
 
-from pycape import config
+from pycape import checks, config
 from pycape.errors import ArgumentError, ArgumentTypeError, shown
 from pycape.token import Token, is_jwt
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from pycape.auth import FunctionAuthType
 
 _HEX = frozenset("0123456789abcdefABCDEF")
+_MEANINGS = {
+    "_id": "a function's id",
+    "_name": "a function's name",
+    "_hash": "a function's checksum",
+    "_token": "a function's token",
+}
 
 
 class FunctionRef:
@@ -34,6 +40,7 @@ class FunctionRef:
     :param checksum: the same as function_hash.
     :param token: a token for this function, which goes before the one of the client.
     :raises ValueError: nothing names the function, or two things name it.
+    :raises TypeError: something is no text.
     """
 
     def __init__(
@@ -69,6 +76,7 @@ class FunctionRef:
         if value is None:
             return
         value = value.raw if isinstance(value, Token) else value
+        checks.text(value, _MEANINGS[attribute], "argument.function")
         if getattr(self, attribute) not in (None, value):
             raise ArgumentError(
                 f"a function was given two different values as its {attribute[1:]}: give one",
@@ -115,7 +123,17 @@ class FunctionRef:
         return self._auth_type or FunctionAuthType.FUNCTION_TOKEN
 
     def set_auth_type(self, auth_type: FunctionAuthType) -> None:
-        """Says of which kind the token is, for connections made from now on."""
+        """Says of which kind the token is, for connections made from now on.
+
+        :raises TypeError: it is no :class:`FunctionAuthType`.
+        """
+        from pycape.auth import FunctionAuthType
+
+        if not isinstance(auth_type, FunctionAuthType):
+            raise ArgumentTypeError(
+                f"the kind of a token must be a FunctionAuthType, not {type(auth_type).__name__}",
+                reason="argument.type",
+            )
         self._auth_type = auth_type
 
     def get_id(self) -> str:
@@ -129,8 +147,11 @@ class FunctionRef:
         return self._hash
 
     def set_hash(self, function_hash: str | None) -> None:
-        """Sets the hash for connections made from now on."""
-        self._hash = function_hash
+        """Sets the hash for connections made from now on.
+
+        :raises TypeError: it is neither text nor None.
+        """
+        self._hash = checks.text(function_hash, _MEANINGS["_hash"], "argument.function")
 
     @classmethod
     def from_json(cls, function_json: str | os.PathLike[str]) -> FunctionRef:
@@ -198,7 +219,9 @@ class FunctionRef:
         return self._id, self._name, self._hash, self._token
 
     def __repr__(self) -> str:
-        shown = [repr(self.get_id()), repr(self._hash)]
+        # What is no checksum may be a token that somebody has put in its place.
+        known = self._hash is None or _is_checksum(self._hash)
+        shown = [repr(self.get_id()), repr(self._hash) if known else "..."]
         if self._id is not None and self._name is not None:
             shown.append(f"name={self._name!r}")
         return f"FunctionRef({', '.join(shown)})"
@@ -221,7 +244,7 @@ def resolve(identifier: str | os.PathLike[str] | FunctionRef, checksum: str | No
             return FunctionRef(identifier, checksum=checksum)
         if "/" not in identifier and os.sep not in identifier:
             raise ArgumentError(
-                f"{identifier!r} names no function: give an id of 22 characters, "
+                f"{checks.quoted(identifier)} names no function: give an id of 22 characters, "
                 '"user/name", or the path of a JSON file',
                 reason="argument.function",
             )
@@ -239,12 +262,16 @@ def _kind(value: Any) -> str:
     """Which attribute a second or third argument is for."""
     if isinstance(value, Token):
         return "_token"
-    if isinstance(value, str) and not (len(value) == 64 and _HEX.issuperset(value)):
+    if isinstance(value, str) and not _is_checksum(value):
         if "/" in value:
             return "_name"
         if is_jwt(value):
             return "_token"
     return "_hash"  # the library judges it, so that nothing mistyped is taken for no checksum
+
+
+def _is_checksum(text: str) -> bool:
+    return len(text) == 64 and _HEX.issuperset(text)
 
 
 def _is_full_name(text: str) -> bool:
@@ -261,7 +288,8 @@ def _is_full_name(text: str) -> bool:
 def _full_name(name: Any) -> Any:
     if isinstance(name, str) and name.count("/") != 1:
         raise ArgumentError(
-            f'a function\'s name has the form "user/name", not {name!r}', reason="argument.function"
+            f'a function\'s name has the form "user/name", not {checks.quoted(name)}',
+            reason="argument.function",
         )
     return name
 

@@ -7,7 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypedDict, TypeVar, Union
 
-from pycape import config, keys, policy as policies
+from pycape import checks, config, keys, policy as policies
 from pycape.call import Call
 from pycape.client import Client, pinned
 from pycape.errors import ArgumentError, ArgumentTypeError
@@ -93,7 +93,7 @@ class Service(Client):
         token: str | Token | None,
         pcrs: policies.PCRs | None,
     ) -> Request[FunctionRef]:
-        more = {"path": _path(path), "name": name, "public": bool(public) or None}
+        more = {"path": _path(path), "name": checks.text(name, "name"), "public": bool(public) or None}
         options = self._attested("deploy", token, pcrs, more)
         self._report = None
         owner = claimed_name(options.get("token"))
@@ -125,7 +125,8 @@ class Service(Client):
     def _listing(
         self, limit: int, offset: int, token: str | Token | None
     ) -> Request[list[DeployedFunction]]:
-        return Request(self._plain("list", token, {"limit": limit, "offset": offset}), _listed)
+        more = {"limit": checks.whole(limit, "limit"), "offset": checks.whole(offset, "offset")}
+        return Request(self._plain("list", token, more), _listed)
 
     def _deleting(self, function: FunctionLike, token: str | Token | None) -> Request[None]:
         return Request(self._plain("delete", token, {"id": _id(function)}), _nothing)
@@ -139,8 +140,8 @@ class Service(Client):
         token: str | Token | None,
     ) -> Request[Token]:
         more = {
-            "name": name,
-            "description": description,
+            "name": checks.text(name, "name"),
+            "description": checks.text(description, "description"),
             "function": None if function is None else _id(function),
             "expiry": None if expiry is None else _moment(expiry),
         }
@@ -151,6 +152,11 @@ class Service(Client):
         return Request(self._plain("token_list", token, {}), _listed)
 
     def _deleting_token(self, id: str, token: str | Token | None) -> Request[None]:
+        if not isinstance(id, str):
+            raise ArgumentTypeError(
+                f"a token is named by its id, which is text, and not by {type(id).__name__}",
+                reason="argument.options",
+            )
         return Request(self._plain("token_delete", token, {"id": id}), _nothing)
 
     def _getting_key(
@@ -162,8 +168,8 @@ class Service(Client):
     ) -> Request[bytes]:
         """Known is what was kept of an earlier answer of the same service, under the same trust."""
         keys.check_one(username, key_path)
-        if username is not None and not (isinstance(username, str) and username):
-            raise ArgumentError("a username must be text that is not empty", reason="argument.options")
+        if checks.text(username, "username") == "":
+            raise ArgumentError("a username must not be empty", reason="argument.options")
         path = None if key_path is None else _path(key_path)
         if path is not None:
             known = keys.read(path)
@@ -201,7 +207,7 @@ def _nothing(answer: bytes) -> None:
 
 
 def _path(path: StrPath) -> str:
-    return os.path.abspath(config.expanded(path))
+    return os.path.abspath(checks.path(config.expanded(path), "the path"))
 
 
 def _id(function: FunctionLike) -> str:

@@ -6,12 +6,13 @@ import math
 import os
 from typing import Any, NamedTuple
 
-from pycape import config, pem, policy as policies
+from pycape import checks, config, pem, policy as policies
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError
 from pycape.log import logger
 
 DEFAULT_URL = "wss://enclave.capeprivacy.com"
+LONGEST = 4_294_967  # seconds: milliseconds are a uint32_t in cape.h
 
 
 class Settings(NamedTuple):
@@ -46,6 +47,13 @@ class Settings(NamedTuple):
             return host == "localhost" or ip_address(host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without the user and the password, which may stand in it by mistake."""
+        import re
+
+        return re.sub("//[^/]*@", "//...@", self.url)
 
     def options(self) -> dict[str, Any]:
         """The options of cape_connect that do not depend on the function. Starts the local
@@ -89,12 +97,8 @@ def gather(
     :raises ValueError, TypeError: one of them is not usable.
     """
     url = DEFAULT_URL if url is None else url
-    if not isinstance(url, str):
-        raise ArgumentTypeError(f"url must be text, not {type(url).__name__}", reason="argument.url")
-    if proxy is not None and not isinstance(proxy, str):
-        raise ArgumentTypeError(
-            f"proxy must be text, not {type(proxy).__name__}", reason="argument.proxy"
-        )
+    checks.text(url, "url", "argument.url")
+    checks.text(proxy, "proxy", "argument.proxy")
     if enclave is not None and not isinstance(enclave, LocalEnclave):
         raise ArgumentTypeError(
             f"enclave must be a LocalEnclave, not {type(enclave).__name__}", reason="argument.type"
@@ -133,8 +137,8 @@ def _milliseconds(timeout: float | None) -> int | None:
             f"timeout must be a number of seconds, not {type(timeout).__name__}",
             reason="argument.options",
         )
-    if not 0 < timeout < math.inf:
+    if not 0 < timeout <= LONGEST:
         raise ArgumentError(
-            f"timeout must be more than 0 seconds, not {timeout}", reason="argument.options"
+            f"timeout must be more than 0 seconds, and at most {LONGEST}", reason="argument.options"
         )
     return math.ceil(timeout * 1000)
