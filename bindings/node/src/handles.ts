@@ -13,11 +13,8 @@ import { functions } from "./ffi.js";
 /** The place of one handle: memory of one number, 0 while it is free. */
 export type Place = BigUint64Array;
 
-/** Places in a thread's memory, as told to the thread that made it. */
-interface Block {
-  thread: number;
-  memory: SharedArrayBuffer;
-}
+/** What a thread tells all others: places in its memory, that it has made a thread, or that this has ended. */
+type Told = { thread: number; memory: SharedArrayBuffer } | { thread: number; maker: number; isOver: boolean };
 
 const BLOCK = 256;
 const CHANNEL = "libcape: handles of threads";
@@ -43,7 +40,7 @@ function grow(): void {
   }
   if (!isMainThread) {
     const channel = new BroadcastChannel(CHANNEL);
-    channel.postMessage({ thread: threadId, memory } satisfies Block);
+    channel.postMessage({ thread: threadId, memory } satisfies Told);
     channel.close();
   }
 }
@@ -68,25 +65,62 @@ function closeAll(memory: SharedArrayBuffer): void {
   }
 }
 
-/** The blocks of the workers that this thread has made, and of others. */
-const elsewhere = new Map<number, SharedArrayBuffer[]>();
+/** What is known of the workers that this thread has made, and of others. */
+interface Thread {
+  readonly blocks: SharedArrayBuffer[];
+  /** The threads that it has made, which end with it. */
+  readonly made: Set<number>;
+}
+
+const elsewhere = new Map<number, Thread>();
 let channel: BroadcastChannel | undefined;
 
-function note({ thread, memory }: Block): void {
-  elsewhere.set(thread, [...(elsewhere.get(thread) ?? []), memory]);
+function known(thread: number): Thread {
+  let about = elsewhere.get(thread);
+  if (about === undefined) {
+    about = { blocks: [], made: new Set() };
+    elsewhere.set(thread, about);
+  }
+  return about;
+}
+
+function note(told: Told): void {
+  if ("memory" in told) {
+    known(told.thread).blocks.push(told.memory);
+  } else if (told.isOver) {
+    // Its maker has closed what it held.
+    elsewhere.delete(told.thread);
+    elsewhere.get(told.maker)?.made.delete(told.thread);
+  } else {
+    known(told.maker).made.add(told.thread);
+  }
+}
+
+/** Closes what a thread held that has ended, and what those held that it had made. */
+function end(thread: number): void {
+  const about = elsewhere.get(thread);
+  elsewhere.delete(thread);
+  about?.blocks.forEach(closeAll);
+  about?.made.forEach(end);
 }
 
 process.on("worker", (worker: Worker) => {
   const thread = worker.threadId;
-  channel ??= new BroadcastChannel(CHANNEL);
-  channel.onmessage = (event) => note((event as { data: Block }).data);
-  channel.unref();
+  const toAll = (channel ??= new BroadcastChannel(CHANNEL));
+  toAll.onmessage = (event) => note((event as { data: Told }).data);
+  toAll.unref();
+  const tell = (isOver: boolean): void => {
+    if (!isMainThread) {
+      toAll.postMessage({ thread, maker: threadId, isOver } satisfies Told);
+    }
+  };
+  tell(false);
   worker.once("exit", () => {
     // What it has told may still be on its way to the event loop.
-    for (let told = receiveMessageOnPort(channel as never); told !== undefined; told = receiveMessageOnPort(channel as never)) {
-      note(told.message as Block);
+    for (let told = receiveMessageOnPort(toAll as never); told !== undefined; told = receiveMessageOnPort(toAll as never)) {
+      note(told.message as Told);
     }
-    elsewhere.get(thread)?.forEach(closeAll);
-    elsewhere.delete(thread);
+    end(thread);
+    tell(true);
   });
 });

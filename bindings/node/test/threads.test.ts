@@ -75,6 +75,23 @@ describe("worker threads", { timeout: 120_000 }, () => {
     assert.deepEqual(counters().handles, atFirst);
   });
 
+  test("leave nothing of the workers that they have made when they are terminated", async () => {
+    const inner = `import { parentPort, workerData } from "node:worker_threads";
+      import { Cape } from ${JSON.stringify(library)};
+      const cape = new Cape(workerData);
+      await cape.connect("local/echo");
+      parentPort.postMessage("connected");
+      setInterval(() => undefined, 1000);`;
+    const outer = worker(`const { Worker } = await import("node:worker_threads");
+      const inner = () => new Worker(new URL(${JSON.stringify(`data:text/javascript,${encodeURIComponent(inner)}`)}), { workerData });
+      const passing = inner();
+      passing.once("message", () => passing.terminate().then(() => inner().once("message", say)));`);
+    assert.equal(await said(outer), "connected");
+    assert.equal(counters().handles.connections, atFirst.connections + 2);
+    await outer.terminate();
+    assert.deepEqual(counters().handles, atFirst);
+  });
+
   test("may exit while calls wait", async () => {
     const exiting = worker(`const forever = setInterval(() => undefined, 1000);
       for (let k = 0; k < 300; k++) cape.invoke(Buffer.alloc(100_000));
