@@ -73,6 +73,19 @@ describe("serdio encoding", () => {
     assert.throws(() => serdio.encode([], new Map([[1, 1]]) as never), fault(ArgumentError, "argument.serdio"));
   });
 
+  test("refuses arguments, names and options that are none", () => {
+    for (const args of ["text 😀", new Set([1]), null, { 0: 1, length: 1 }]) {
+      assert.throws(() => serdio.encode(args as never), fault(ArgumentError, "argument.serdio"));
+    }
+    for (const named of [null, "ab", [1], new Date(), new Set(["a"]), Buffer.from("a")]) {
+      assert.throws(() => serdio.encode([], named as never), fault(ArgumentError, "argument.serdio"));
+    }
+    for (const options of [null, "extensions"]) {
+      assert.throws(() => serdio.encode([], {}, options as never), fault(ArgumentError, "argument.serdio"));
+      assert.throws(() => serdio.decode(serdio.encode([1]), options as never), fault(ArgumentError, "argument.serdio"));
+    }
+  });
+
   test("does not repeat in an error what it refuses", () => {
     assert.throws(() => serdio.encode(["secret\ud800"]), (error: Error) => !error.message.includes("secret"));
   });

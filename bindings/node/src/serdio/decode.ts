@@ -1,3 +1,4 @@
+import { argumentError } from "../failure.js";
 import { failure } from "./failure.js";
 import { type DecodeOptions, isText, Reader } from "./reader.js";
 import { ARGS, describe, isBytes, KWARGS } from "./profile.js";
@@ -31,6 +32,9 @@ export function decode(data: Uint8Array, options: DecodeOptions = {}): unknown {
 export function decodeCall(data: Uint8Array, options: DecodeOptions = {}): Call {
   if (!isBytes(data)) {
     throw failure("serdio.type", `${describe(data)} cannot be decoded: pass a Uint8Array`);
+  }
+  if (typeof options !== "object" || options === null) {
+    throw argumentError("argument.serdio", `the options of serdio are ${describe(options)}, not an object`);
   }
   const envelope = new Reader(data, options).envelope();
   const args = envelope?.get(ARGS);

@@ -34,8 +34,14 @@ export interface EncodeOptions {
  * with half a surrogate pair; for what stands more than 511 levels deep (1024, tuples and sets between), or in itself.
  */
 export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}, options: EncodeOptions = {}): Buffer {
+  if (!Array.isArray(args)) {
+    throw refused(`the arguments are ${describe(args)}, not an array of them`);
+  }
+  if (typeof options !== "object" || options === null) {
+    throw refused(`the options of serdio are ${describe(options)}, not an object`);
+  }
   const writer = new Writer(options);
-  const named = types.isMap(kwargs) ? [...kwargs.entries()] : Object.entries(kwargs);
+  const named = entriesOf(kwargs);
   const level = within(outermost, tooDeep);
   writer.mapHeader(named.length === 0 ? 1 : 2);
   writer.scalar(ARGS);
@@ -247,6 +253,17 @@ class Writer {
       this.#bytes = larger;
     }
   }
+}
+
+/** Keyword arguments, as pairs. */
+function entriesOf(kwargs: unknown): [unknown, unknown][] {
+  if (types.isMap(kwargs)) {
+    return [...kwargs.entries()];
+  }
+  if (typeof kwargs !== "object" || kwargs === null || Array.isArray(kwargs) || types.isSet(kwargs) || isDate(kwargs) || isBytes(kwargs)) {
+    throw refused(`the keyword arguments are ${describe(kwargs)}, not a plain object or a Map`);
+  }
+  return Object.entries(kwargs);
 }
 
 function extensionHeader(code: number, length: number): number[] {
