@@ -6,12 +6,12 @@ import { CapeError } from "./errors.js";
 import { argumentError, neverSent, notSent } from "./failure.js";
 import { type FunctionName, FunctionRef } from "./function_ref.js";
 import { connecting } from "./native_settings.js";
-import type { ResultOf, Results } from "./output.js";
+import { resultAs, type ResultOf, type Results } from "./output.js";
 import { bytesOf, type Data } from "./payload.js";
 import type { Report } from "./report.js";
 import * as serdio from "./serdio/index.js";
 import { describe, isBytes } from "./serdio/profile.js";
-import { ServiceClient } from "./service_client.js";
+import { ServiceClient, settingsOf } from "./service_client.js";
 
 /** How values are encoded and decoded. */
 export type SerdioOptions = serdio.EncodeOptions & serdio.DecodeOptions;
@@ -100,7 +100,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
    * bytes.
    */
   async invoke(input: Uint8Array | InvokeArguments, options?: CallOptions): Promise<ResultOf<R>> {
-    return this.result(await this.#send(inputOf(input), options));
+    return resultAs(settingsOf(this).results as R, await this.#send(inputOf(input), options));
   }
 
   /**
@@ -178,7 +178,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
     if (this.#connection === undefined) {
       throw notSent("not connected: call connect first");
     }
-    const result = await this.#connection.invoke(input, timeout || this.settings.timeout || DEFAULT_TIMEOUT, signal);
+    const result = await this.#connection.invoke(input, timeout || settingsOf(this).timeout || DEFAULT_TIMEOUT, signal);
     this.#say(`${input.length} bytes sent, ${result.length} bytes received`);
     return result;
   }
@@ -186,9 +186,9 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
   /** An attempt that was given up does not dial, and leaves nothing behind when it has. */
   async #open(function_: FunctionRef, timeout: number, attempt: AbortSignal): Promise<void> {
     this.#report = undefined;
-    this.#say(`connecting to ${this.settings.url} for ${function_.id}`);
+    this.#say(`connecting to ${settingsOf(this).url} for ${function_.id}`);
     try {
-      const options = await connecting(this.settings, function_, timeout);
+      const options = await connecting(settingsOf(this), function_, timeout);
       const connection = await Connection.open(options, attempt);
       if (attempt.aborted) {
         connection.close();
@@ -209,7 +209,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
   }
 
   #say(what: string): void {
-    if (this.settings.verbose) {
+    if (settingsOf(this).verbose) {
       console.error(`libcape: ${what}`);
     }
   }

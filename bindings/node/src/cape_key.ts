@@ -1,6 +1,7 @@
 import { createPublicKey } from "node:crypto";
 
-import { argumentError } from "./failure.js";
+import { onAbort } from "./aborting.js";
+import { argumentError, neverSent } from "./failure.js";
 import { call, callOnPool, takeBytes, wideNumbers } from "./ffi.js";
 import { describe, isBytes } from "./serdio/profile.js";
 
@@ -28,18 +29,62 @@ export function publicDer(key: unknown): Uint8Array {
   }
 }
 
-/** Seals plaintext to a Cape key in DER. plaintext is not read any more once this has returned. */
-export async function seal(key: Uint8Array, plaintext: Uint8Array): Promise<string> {
+/** How many threads of the pool, of which there are four, compute at once. koffi takes no more than 64 calls. */
+const AT_ONCE = 2;
+let computing = 0;
+const waiting = new Set<() => void>();
+
+/** Resolves when a thread is there to be taken; whoever takes it calls {@link leave}. */
+async function enter(signal: AbortSignal | undefined): Promise<void> {
+  if (computing < AT_ONCE) {
+    computing++;
+    return;
+  }
+  let ignoreSignal: (() => void) | undefined;
+  await new Promise<void>((resolve, reject) => {
+    waiting.add(resolve);
+    ignoreSignal =
+      signal &&
+      onAbort(signal, () => {
+        if (waiting.delete(resolve)) {
+          reject(neverSent(signal));
+        }
+      });
+  }).finally(() => ignoreSignal?.());
+}
+
+/** Hands the thread on. */
+function leave(): void {
+  const [next] = waiting;
+  if (next === undefined) {
+    computing--;
+  } else {
+    waiting.delete(next);
+    next();
+  }
+}
+
+/**
+ * Seals plaintext to a Cape key in DER. plaintext is not read any more once this has returned. A
+ * signal ends it while it waits for its turn.
+ */
+export async function seal(key: Uint8Array, plaintext: Uint8Array, signal?: AbortSignal): Promise<string> {
   const output = wideNumbers(2);
   if (plaintext.length < LARGE) {
     call("cape_encrypt", key, key.length, plaintext, plaintext.length, output);
-  } else {
-    const copy = Buffer.from(plaintext);
+    return takeBytes(output).toString("latin1");
+  }
+  const copy = Buffer.from(plaintext);
+  const der = Buffer.from(key);
+  try {
+    await enter(signal);
     try {
-      await callOnPool("cape_encrypt", Buffer.from(key), key.length, copy, copy.length, output);
+      await callOnPool("cape_encrypt", der, der.length, copy, copy.length, output);
     } finally {
-      copy.fill(0);
+      leave();
     }
+  } finally {
+    copy.fill(0);
   }
   return takeBytes(output).toString("latin1");
 }

@@ -1,7 +1,5 @@
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-
 import { argumentError } from "./failure.js";
+import { local } from "./local_path.js";
 import { Enclave } from "./native_enclave.js";
 
 /** How a {@link LocalEnclave} runs. */
@@ -63,17 +61,20 @@ export class LocalEnclave {
    * @throws ArgumentError for a folder or an option that cannot be used.
    */
   static async start(folders: string | URL | readonly (string | URL)[], options: LocalEnclaveOptions = {}): Promise<LocalEnclave> {
+    if (typeof options !== "object" || options === null) {
+      throw argumentError("argument.options", "the options of the enclave are not an object: pass python, tls, log, faults, listen, idleTimeout, or none");
+    }
     const { python, tls, log, faults, listen, idleTimeout, ...rest } = options;
     const [unknown] = Object.keys(rest);
     if (unknown !== undefined) {
       throw argumentError("argument.options", `there is no option ${JSON.stringify(unknown)}: use python, tls, log, faults, listen, idleTimeout`);
     }
-    const list = Array.isArray(folders) ? folders : [folders];
+    const list: readonly unknown[] = Array.isArray(folders) ? folders : [folders];
     const enclave = await Enclave.start({
-      functions: list.map((folder) => resolve(folder instanceof URL ? fileURLToPath(folder) : folder)),
+      functions: list.map((folder) => local(folder, "argument.functions", "a folder of the enclave")),
       python,
       tls,
-      log: log === undefined ? undefined : resolve(log),
+      log: log === undefined ? undefined : local(log, "argument.options", "the option log"),
       faults,
       listen,
       idle_timeout_ms: idleTimeout,

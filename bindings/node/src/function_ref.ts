@@ -39,8 +39,8 @@ export class FunctionRef {
   readonly id: string;
   /** SHA-256 of the function's zip, in hex, which any other function is refused for. */
   readonly checksum: string | undefined;
-  /** A token of this function. */
-  readonly token: string | undefined;
+  // Private, so that printing a reference shows no token.
+  readonly #token: string | undefined;
 
   /** Throws an ArgumentError for what cannot be used. */
   constructor(id: string, options: FunctionRefOptions = {}) {
@@ -63,7 +63,12 @@ export class FunctionRef {
     }
     this.id = id;
     this.checksum = checksum;
-    this.token = token;
+    this.#token = token;
+  }
+
+  /** A token of this function. It is not among what is printed, or made JSON of. */
+  get token(): string | undefined {
+    return this.#token;
   }
 
   /** A reference from what the caller passed. */

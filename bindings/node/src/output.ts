@@ -59,6 +59,11 @@ const readers: PropertyDescriptorMap = Object.fromEntries(
 );
 
 /** Gives a Buffer its readers. */
-export function output(bytes: Buffer): Output {
+function output(bytes: Buffer): Output {
   return Object.defineProperties(bytes, readers) as Output;
+}
+
+/** A result as a client gives it that was made with this option. */
+export function resultAs<R extends Results>(results: R, bytes: Buffer): ResultOf<R> {
+  return (results === "text" ? textOf(bytes) : output(bytes)) as ResultOf<R>;
 }

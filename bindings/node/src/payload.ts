@@ -5,9 +5,10 @@ import { describe, isBytes } from "./serdio/profile.js";
 
 /**
  * What the original SDK took as `data`: bytes as they are, text as UTF-8, and anything else as
- * JSON. A Uint8Array or another view is the bytes of its part of the memory.
+ * JSON. A Uint8Array or another view is the bytes of its part of the memory. It is `object`,
+ * because an interface of the program has no index signature.
  */
-export type Data = string | number | ArrayBuffer | ArrayBufferView | readonly unknown[] | { readonly [name: string]: unknown };
+export type Data = string | number | ArrayBufferLike | ArrayBufferView | object;
 
 /** The bytes that data stands for. They may share its memory. */
 export function bytesOf(data: unknown): Uint8Array {

@@ -1,15 +1,13 @@
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-
 import { type CallOptions, callOptions } from "./call_options.js";
 import { publicDer, publicPem, seal } from "./cape_key.js";
 import { type CapeOptions, type Settings, settings } from "./cape_options.js";
 import { argumentError, neverSent } from "./failure.js";
 import { type Deployed, type FunctionName, FunctionRef } from "./function_ref.js";
+import { local } from "./local_path.js";
 import { withJSON } from "./native_options.js";
 import { attesting, plain } from "./native_settings.js";
 import { Operation } from "./operation.js";
-import { output, type ResultOf, type Results, textOf } from "./output.js";
+import { resultAs, type ResultOf, type Results } from "./output.js";
 import { bytesOf, type Data } from "./payload.js";
 
 /** What {@link ServiceClient.encrypt} may be told. */
@@ -74,6 +72,9 @@ export interface TokenRecord {
   readonly lastUsed: Date | undefined;
 }
 
+/** The settings of a client: no member of it, since they hold the token, and a subclass may have members of any name. */
+export let settingsOf: (client: ServiceClient<Results>) => Settings;
+
 /**
  * The requests to a Cape service that are not calls of a function. Each has a connection of its
  * own, and may be made whatever else is under way. {@link Cape} has them all.
@@ -88,9 +89,8 @@ export class ServiceClient<R extends Results = "bytes"> {
     this.#settings = settings(options);
   }
 
-  /** @internal */
-  protected get settings(): Settings {
-    return this.#settings;
+  static {
+    settingsOf = (client) => client.#settings;
   }
 
   /**
@@ -105,6 +105,9 @@ export class ServiceClient<R extends Results = "bytes"> {
       throw argumentError("argument.options", "the username is not text: leave it out for the key of the token's owner");
     }
     const { signal, timeout } = callOptions(options);
+    if (signal?.aborted) {
+      throw neverSent(signal);
+    }
     const kept = this.#keys.get(username);
     if (kept !== undefined) {
       return kept;
@@ -126,13 +129,16 @@ export class ServiceClient<R extends Results = "bytes"> {
       throw argumentError("argument.options", "the options of encrypt are not an object: pass key, username, signal, timeout, or none");
     }
     const { key, username, ...call } = options;
-    callOptions(call);
+    const { signal } = callOptions(call);
+    if (signal?.aborted) {
+      throw neverSent(signal);
+    }
     if (key !== undefined && username !== undefined) {
       throw argumentError("argument.options", "both a key and a username are given: leave one out");
     }
     const der = key === undefined ? undefined : publicDer(key);
     const plaintext = der === undefined ? new Uint8Array(bytesOf(input)) : bytesOf(input);
-    return seal(der ?? publicDer(await this.key(username, call)), plaintext);
+    return seal(der ?? publicDer(await this.key(username, call)), plaintext, signal);
   }
 
   /**
@@ -142,7 +148,7 @@ export class ServiceClient<R extends Results = "bytes"> {
   async deploy(path: string | URL, options: DeployOptions = {}): Promise<Deployed> {
     const { name, public: isPublic, signal, timeout } = split(options, "name", "public");
     const common = await attesting(this.#settings, timeout);
-    const answer = await request({ ...common, request: "deploy", path: local(path), name, public: isPublic }, signal);
+    const answer = await request({ ...common, request: "deploy", path: functionPath(path), name, public: isPublic }, signal);
     return JSON.parse(answer.toString()) as Deployed;
   }
 
@@ -151,7 +157,7 @@ export class ServiceClient<R extends Results = "bytes"> {
     const { signal, timeout } = callOptions(options);
     const bytes = new Uint8Array(bytesOf(input));
     const common = await attesting(this.#settings, timeout);
-    return this.result(await request({ ...common, request: "test", path: local(path) }, signal, bytes));
+    return resultAs(this.#settings.results as R, await request({ ...common, request: "test", path: functionPath(path) }, signal, bytes));
   }
 
   /** The functions of the token's owner. */
@@ -200,11 +206,6 @@ export class ServiceClient<R extends Results = "bytes"> {
     const { signal, timeout } = callOptions(options);
     await request({ ...(await plain(this.#settings, timeout)), request: "token_delete", id }, signal);
   }
-
-  /** A result as this client gives it. @internal */
-  protected result(bytes: Buffer): ResultOf<R> {
-    return (this.#settings.results === "text" ? textOf(bytes) : output(bytes)) as ResultOf<R>;
-  }
 }
 
 /** Splits options into those of these names, and those of a call, which are checked. */
@@ -216,12 +217,8 @@ function split<O extends CallOptions>(options: O, ...names: (keyof O & string)[]
   return { ...options, ...callOptions(rest, names) };
 }
 
-/** The path of a folder or a zip on this machine. */
-function local(path: string | URL): string {
-  if (typeof path !== "string" && !(path instanceof URL)) {
-    throw argumentError("argument.deployment", "the path of the function is neither text nor a file URL");
-  }
-  return resolve(path instanceof URL ? fileURLToPath(path) : path);
+function functionPath(path: string | URL): string {
+  return local(path, "argument.deployment", "the path of the function");
 }
 
 /** Makes a request with the options of cape_request_start, and resolves to its outcome. */

@@ -120,9 +120,16 @@ describe("the options of Cape", () => {
   });
 });
 
-test("a client that is printed shows no token", () => {
+test("a client or a reference that is printed shows no token", () => {
   using cape = new Cape({ url, policy, token: "a-token" });
-  assert.doesNotMatch(inspect(cape, { showHidden: true, depth: 9 }) + JSON.stringify(cape), /a-token/);
+  const reference = new FunctionRef("local/echo", { token: "a-token" });
+  assert.equal(reference.token, "a-token");
+  const printed = [
+    inspect([cape, reference], { showHidden: true, depth: 9 }),
+    inspect(cape, { showHidden: true, getters: true }),
+    JSON.stringify([cape, reference]),
+  ];
+  assert.doesNotMatch(printed.join(), /a-token/);
 });
 
 test("the bytes that carry a token are wiped after the connect", async (context) => {
@@ -141,6 +148,11 @@ describe("the options of LocalEnclave", () => {
 
   test("refuse an unknown name", async () => {
     await assert.rejects(LocalEnclave.start([], { pyhton: "python3" } as never), fault(ArgumentError, "argument.options"));
+    await assert.rejects(LocalEnclave.start([], null as never), fault(ArgumentError, "argument.options"));
+    await assert.rejects(LocalEnclave.start([], { log: 1 } as never), fault(ArgumentError, "argument.options"));
+    for (const folder of [null, 5, new URL("http://127.0.0.1/")]) {
+      await assert.rejects(LocalEnclave.start(folder as never), fault(ArgumentError, "argument.functions"));
+    }
   });
 
   test("refuse what JSON does not know", async () => {

@@ -130,6 +130,23 @@ describe("a service", { timeout: 60_000 }, () => {
     await cape.delete(deployed);
   });
 
+  test("encrypts any number of large inputs at once, or none when it is told so", async () => {
+    using cape = new Cape(options);
+    const key = await cape.key();
+    const inputs = Array.from({ length: 200 }, (_, i) => Buffer.alloc(100_000, `${i}`));
+    const sealed = await Promise.all(inputs.map((input) => cape.encrypt(input, { key })));
+    assert.equal(new Set(sealed).size, inputs.length);
+    const aborting = new AbortController();
+    const { signal } = aborting;
+    const outcomes = Promise.allSettled(inputs.map((input) => cape.encrypt(input, { key, signal })));
+    aborting.abort();
+    assert.ok((await outcomes).filter(({ status }) => status === "rejected").length > 150);
+    await assert.rejects(cape.encrypt("x", { key, signal }), fault(CancelledError, "cancelled.not_sent"));
+    await assert.rejects(cape.key(undefined, { signal }), fault(CancelledError, "cancelled.not_sent"));
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+    assert.match(await cape.encrypt(inputs[0] as Buffer, { key }), /^cape:/);
+  });
+
   test("tests a function without keeping it", async () => {
     using cape = new Cape(options);
     assert.equal((await cape.test(echo, "once")).text(), "once");

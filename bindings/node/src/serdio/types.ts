@@ -59,8 +59,11 @@ export class Ext {
   ) {}
 }
 
-/** Keyword arguments: a plain object, or a Map, whose keys are text. */
-export type KeywordArguments = Readonly<Record<string, unknown>> | ReadonlyMap<string, unknown>;
+/**
+ * Keyword arguments: a plain object, or a Map, whose keys are text. It is `object`, because an
+ * interface of the program has no index signature.
+ */
+export type KeywordArguments = object | ReadonlyMap<string, unknown>;
 
 /** Marks the last argument of a call as its keyword arguments: see {@link kwargs}. */
 export class Kwargs {
