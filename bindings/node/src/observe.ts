@@ -1,3 +1,4 @@
+import { argumentError } from "./failure.js";
 import { call, takeJSON, wideNumbers } from "./ffi.js";
 
 /** Handles that are open, by kind. */
@@ -62,6 +63,9 @@ export function counters(): Counters {
  * the latest 1024; numbers that are missing were overwritten.
  */
 export function logRecords(after = 0): LogRecord[] {
+  if (!Number.isSafeInteger(after) || after < 0) {
+    throw argumentError("argument.options", "the number of a record is not an integer from 0 on");
+  }
   const position = wideNumbers(1);
   position[0] = BigInt(after);
   const output = wideNumbers(2);

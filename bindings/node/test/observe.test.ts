@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Cape, counters, LocalEnclave, logRecords } from "libcape";
+import { ArgumentError, Cape, counters, LocalEnclave, logRecords } from "libcape";
 
-import { functionFolder, python } from "./support.js";
+import { fault, functionFolder, python } from "./support.js";
 
 test("counters count what is open and what was done", { timeout: 60_000 }, async () => {
   const enclave = await LocalEnclave.start(functionFolder("echo"), { python: python() });
@@ -41,4 +41,10 @@ test("the log tells of a lost connection, once to each reader", { timeout: 60_00
     [],
   );
   await enclave.close();
+});
+
+test("the log is read after a number only", () => {
+  for (const after of [NaN, -1, 1.5, 2 ** 64, "1"]) {
+    assert.throws(() => logRecords(after as number), fault(ArgumentError, "argument.options"));
+  }
 });
