@@ -25,7 +25,7 @@ func (s *session) sendDocument(ctx context.Context, frame []byte) bool {
 		_ = s.conn.Close()
 		return false
 	case e.faulty(SilentStart):
-		return s.fallSilent()
+		return s.fallSilent(ctx)
 	case e.faulty(StartNotJSON):
 		frame = []byte("this is not JSON")
 	case e.faulty(StartNoMessage):
@@ -82,7 +82,11 @@ func (s *session) sendReply(ctx context.Context, frame []byte) bool {
 }
 
 // fallSilent reads until the client gives up, and answers nothing but pings.
-func (s *session) fallSilent() bool {
+func (s *session) fallSilent(ctx context.Context) bool {
+	if s.claim != nil { // somebody else reads
+		<-ctx.Done()
+		return false
+	}
 	for {
 		if _, _, err := s.conn.Read(); err != nil {
 			return false

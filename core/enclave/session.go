@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,17 +30,18 @@ const tooMany = "too many requests are waiting: send fewer at once"
 // runs the function.
 type session struct {
 	*conversation
-	enclave  *Enclave
-	conn     *transport.Conn
-	below    net.Conn // what conn runs over, for faults
-	key      *hpke.PrivateKey
-	signer   *resultSigner
-	claims   claims
-	busy     atomic.Bool   // the document is being made: it is not the client who is idle
-	begun    chan struct{} // closed when the first message has come
-	attested chan struct{} // closed when the document has been sent
-	queue    *queue
-	log      *slog.Logger
+	enclave   *Enclave
+	conn      *transport.Conn
+	below     net.Conn // what conn runs over, for faults
+	key       *hpke.PrivateKey
+	signer    *resultSigner
+	claims    claims
+	busy      atomic.Bool    // the document is being made: it is not the client who is idle
+	begun     chan struct{}  // closed when the first message has come
+	attested  chan struct{}  // closed when the document has been sent
+	attesting sync.WaitGroup // of attestLater
+	queue     *queue
+	log       *slog.Logger
 }
 
 // conversation is what a session is about: that which differs from route to route.
@@ -63,10 +65,6 @@ func (s *session) run(ctx context.Context) {
 	defer cancel()
 	defer transport.SpawnWhenDone(ctx, func() { _ = s.conn.Close() }, nil)()
 	s.log.Debug("session opened")
-	if err := s.prepare(ctx); err != nil {
-		s.end(s.enclave.refusal(err).Text)
-		return
-	}
 	answered := make(chan struct{})
 	transport.Spawn(func() {
 		defer close(answered)
@@ -76,19 +74,9 @@ func (s *session) run(ctx context.Context) {
 	s.read(ctx)
 	cancel()
 	<-answered
+	s.attesting.Wait()
 	s.queue.drain()
 	s.log.Debug("session closed")
-}
-
-// prepare waits for what the document of the route states besides.
-func (s *session) prepare(ctx context.Context) (err error) {
-	if s.function != nil {
-		s.claims.checksum = s.function.checksum[:]
-	}
-	if s.claim != nil {
-		return s.claim(ctx, &s.claims)
-	}
-	return nil
 }
 
 // read takes the first message and answers it, then hands on what follows.
@@ -100,10 +88,11 @@ func (s *session) read(ctx context.Context) {
 		return
 	}
 	close(s.begun)
-	if !s.attest(ctx, kind, data) {
+	if s.claim != nil {
+		s.attestLater(ctx, kind, data)
+	} else if !s.attest(ctx, kind, data) {
 		return
 	}
-	close(s.attested)
 	if s.uploads && !s.readUpload() {
 		return
 	}
@@ -126,17 +115,39 @@ func (s *session) read(ctx context.Context) {
 func (s *session) attest(ctx context.Context, kind transport.Kind, data []byte) bool {
 	s.busy.Store(true)
 	defer s.busy.Store(false)
-	frame, err := s.document(kind, data)
+	frame, err := s.document(ctx, kind, data)
+	if ctx.Err() != nil {
+		return false
+	}
 	if err != nil {
 		s.log.Warn("session refused", "error", err)
 		s.end(err.Error())
 		return false
 	}
-	return s.sendDocument(ctx, frame)
+	if !s.sendDocument(ctx, frame) {
+		return false
+	}
+	close(s.attested)
+	return true
+}
+
+// attestLater is attest where the document states what may still have to be made, so that meanwhile
+// pings are answered, and a client that has gone is missed.
+func (s *session) attestLater(ctx context.Context, kind transport.Kind, data []byte) {
+	s.attesting.Add(1)
+	transport.Spawn(func() {
+		defer s.attesting.Done()
+		if !s.attest(ctx, kind, data) {
+			_ = s.conn.Close()
+		}
+	}, func(value any) {
+		s.enclave.panicked(value)
+		_ = s.conn.Close()
+	})
 }
 
 // document makes the session's key and has the security module sign it.
-func (s *session) document(kind transport.Kind, data []byte) ([]byte, error) {
+func (s *session) document(ctx context.Context, kind transport.Kind, data []byte) ([]byte, error) {
 	if kind != transport.Text {
 		return nil, &wire.Error{Reason: "protocol.message", Text: "the first message is binary: send the nonce as JSON in a text message"}
 	}
@@ -147,11 +158,21 @@ func (s *session) document(kind transport.Kind, data []byte) ([]byte, error) {
 	if s.key, err = hpke.GenerateKey(); err != nil {
 		return nil, err
 	}
-	if s.function != nil && !wire.IsUnsignedStart(data) {
-		if s.signer, err = s.enclave.results(); err != nil {
+	if s.claim != nil {
+		if err := s.claim(ctx, &s.claims); err != nil && ctx.Err() == nil {
+			return nil, s.enclave.refusal(err)
+		} else if err != nil {
 			return nil, err
 		}
-		s.claims.signer = s.signer.public
+	}
+	if s.function != nil {
+		s.claims.checksum = s.function.checksum[:]
+		if !wire.IsUnsignedStart(data) {
+			if s.signer, err = s.enclave.results(); err != nil {
+				return nil, err
+			}
+			s.claims.signer = s.signer.public
+		}
 	}
 	s.claims.publicKey, s.claims.nonce = s.key.PublicKey(), nonce
 	document, err := s.enclave.attest(s.claims)
