@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -49,12 +50,13 @@ func TestFetchFollowsNoRedirect(t *testing.T) {
 
 func TestFetchBoundsTheAnswer(t *testing.T) {
 	t.Parallel()
-	size := 1000
-	r := fetchFrom(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", size)) })
+	var size atomic.Int64
+	size.Store(1000)
+	r := fetchFrom(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", int(size.Load()))) })
 	if _, body, err := Fetch(context.Background(), r); len(body) != 1000 || err != nil {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
-	size++
+	size.Add(1)
 	_, _, err := Fetch(context.Background(), r)
 	wantReason(t, err, "limit.reply")
 }
