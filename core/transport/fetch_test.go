@@ -52,7 +52,9 @@ func TestFetchBoundsTheAnswer(t *testing.T) {
 	t.Parallel()
 	var size atomic.Int64
 	size.Store(1000)
-	r := fetchFrom(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", int(size.Load()))) })
+	r := fetchFrom(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", int(size.Load())))
+	})
 	if _, body, err := Fetch(context.Background(), r); len(body) != 1000 || err != nil {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
