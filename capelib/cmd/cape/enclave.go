@@ -48,7 +48,7 @@ whoever it says; with --auth only tokens that the enclave made, or that a key of
 signed. The first of its own is in a file that the ready line names; it is made anew on each start,
 and that of the user's last start is revoked. 'cape token create' makes tokens that last. A token
 that a key of --auth-keys signed has to expire, and its user is the claim
-https://capeprivacy.com/username, or else nickname, or else sub.
+https://capeprivacy.com/username, or else sub; never nickname, which users may choose.
 
 When it is ready it prints one line of JSON on standard output: "url", "attestation_root" and,
 with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "functions" and

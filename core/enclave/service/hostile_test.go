@@ -274,7 +274,7 @@ func TestStrangersAreNotRememberedWithoutEnd(t *testing.T) {
 	t.Parallel()
 	s, kept := alone(t, t.TempDir(), service.Options{})
 	named := func(user string) error {
-		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"nickname": user}).SignedString([]byte("any"))
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"https://capeprivacy.com/username": user}).SignedString([]byte("any"))
 		if err != nil {
 			t.Fatal(err)
 		}

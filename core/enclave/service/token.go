@@ -32,7 +32,7 @@ const (
 type claims struct {
 	jwt.RegisteredClaims
 	Username string `json:"https://capeprivacy.com/username,omitempty"`
-	Nickname string `json:"nickname,omitempty"`
+	Nickname string `json:"nickname,omitempty"` // for clients alone: at many issuers users choose it themselves
 	Scope    string `json:"scope,omitempty"`
 	Function string `json:"function_id,omitempty"`
 }
@@ -43,11 +43,23 @@ var userName = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,64}$`)
 // user is whom a token names; empty: nobody that can be used. A name that cannot be used is not
 // passed over for the next: what an issuer calls one user there may be the name of another.
 func (c *claims) user() string {
-	name := cmp.Or(c.Username, c.Nickname, c.Subject)
+	name := cmp.Or(c.Username, c.Subject)
 	if !validUser(name) {
 		return ""
 	}
 	return name
+}
+
+// noUser is what a caller is told whose token names nobody that can be used.
+func (c *claims) noUser() string {
+	const remedy = ": have the issuer set https://capeprivacy.com/username"
+	switch {
+	case c.Username != "":
+		return "the token's user, its claim https://capeprivacy.com/username, cannot be one here: it has to be 1 to 64 letters, digits, _, ., @ and -"
+	case c.Subject != "":
+		return "the token's user, its claim sub, cannot be one here, as it is not 1 to 64 letters, digits, _, ., @ and -" + remedy
+	}
+	return "the token names no user, neither in its claim https://capeprivacy.com/username nor in sub" + remedy
 }
 
 func validUser(name string) bool { return userName.MatchString(name) && name != "." && name != ".." }
@@ -153,7 +165,7 @@ func (s *Service) verifyOwn(token string) (enclave.Caller, error) {
 		return enclave.Caller{}, refused(statusUnknown, "the token was not made by this enclave: use one that was")
 	}
 	if err != nil {
-		return enclave.Caller{}, invalid(err)
+		return enclave.Caller{}, invalid(err, c)
 	}
 	kept, err := s.kept(c)
 	if err != nil {
@@ -181,7 +193,7 @@ func (s *Service) kept(c *claims) (store.Token, error) {
 // unexpired says whether the time of a token that was good is still to come.
 func (s *Service) unexpired(c *claims, leeway time.Duration) error {
 	if c.ExpiresAt != nil && !s.options.Now().Before(c.ExpiresAt.Add(leeway)) {
-		return invalid(jwt.ErrTokenExpired)
+		return invalid(jwt.ErrTokenExpired, c)
 	}
 	return nil
 }
@@ -194,7 +206,7 @@ func (s *Service) verifyForFunction(token string, f store.Function) (enclave.Cal
 	}
 	c, err := s.parse(token, Issuer{Key: key}, jwt.WithExpirationRequired(), jwt.WithLeeway(leeway))
 	if err != nil {
-		return enclave.Caller{}, invalid(err)
+		return enclave.Caller{}, invalid(err, c)
 	}
 	// The earliest of these tokens have no scope.
 	if c.Scope != "" && !slices.Contains(strings.Fields(c.Scope), invoke) {
@@ -219,9 +231,9 @@ func (s *Service) verifyIssued(token, id string) (enclave.Caller, error) {
 		case unverifiable(err):
 			continue // another key may fit
 		case err != nil:
-			return enclave.Caller{}, invalid(err)
+			return enclave.Caller{}, invalid(err, c)
 		case c.user() == "":
-			return enclave.Caller{}, refused(http.StatusUnauthorized, "the token names no user: its claim https://capeprivacy.com/username is missing")
+			return enclave.Caller{}, refused(http.StatusUnauthorized, "%s", c.noUser())
 		case s.options.Auth && c.user() == DefaultUser:
 			return enclave.Caller{}, refused(http.StatusUnauthorized, "the token names the user %s, which is the enclave's own name: the issuer has to give this user another", DefaultUser)
 		}
@@ -234,15 +246,19 @@ func unverifiable(err error) bool {
 	return errors.Is(err, jwt.ErrTokenSignatureInvalid) || errors.Is(err, jwt.ErrTokenUnverifiable)
 }
 
-// invalid is what a caller is told of a token that is not good. Clients look for the words "token
-// is expired".
-func invalid(err error) error {
+// invalid is what a caller is told of a token that is not good, though a key that counts has signed
+// it. Clients look for the words "token is expired".
+func invalid(err error, c *claims) error {
 	text := "the token is not valid: pass the whole of it, or have another made"
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
 		text = "the token is expired: log in again, or have another made"
 	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		text = "the token is not valid yet: is the clock of the enclave right?"
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing) && c.ExpiresAt == nil:
+		text = "the token has no end, its claim exp: have one made that expires"
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing), errors.Is(err, jwt.ErrTokenInvalidAudience):
+		text = "the token is for another audience, its claim aud, than the enclave wants: have one made for that"
 	}
 	return refused(http.StatusUnauthorized, "%s", text)
 }
