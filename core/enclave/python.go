@@ -27,7 +27,9 @@ func newPythonRunner(ctx context.Context, e *Enclave, f *function, log *slog.Log
 func (r *pythonRunner) start() {
 	r.startErr = r.tryStart()
 	if r.startErr != nil {
-		r.log.Error("the function cannot be started", "error", r.startErr)
+		if r.ctx.Err() == nil { // else its caller has left, which is no failure
+			r.log.Error("the function cannot be started", "error", r.startErr)
+		}
 		r.close()
 	}
 }

@@ -105,5 +105,5 @@ func (l *localService) Key(_ context.Context, of string) (*rsa.PrivateKey, error
 }
 
 func (l *localService) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	refuse(w, http.StatusNotFound, "no such route: functions are run at /v1/run/{id} and /v1/run/{user}/{name}")
+	refuse(w, http.StatusNotFound, "this enclave keeps neither functions nor tokens: start it with a data folder, cape enclave --data")
 }

@@ -230,7 +230,7 @@ func (p *workers) judge(s *sandboxed) error {
 	case err != nil:
 		return fail("argument.sandbox", err, "no sandbox can be made for functions: %v", err)
 	case len(missing) > 0:
-		return fail("argument.sandbox", nil, "functions cannot be wholly shut in here, as is required: missing are %s", strings.Join(missing, "; "))
+		return fail("argument.sandbox", nil, "functions cannot be wholly shut in here, as is required: missing are %s: have the host grant them, or do not require a sandbox", strings.Join(missing, "; "))
 	}
 	return nil
 }
