@@ -222,11 +222,12 @@ class Cape(Service):
         """Seals an input, so that only a function of the key's owner can read it. A function that
         is given the result as its input sees the plaintext.
 
-        :param input: of any length.
+        :param input: up to 64 MiB.
         :param key: a key that :meth:`key` gave; PEM will do. It needs no connection. None: the key
             that :meth:`key` gives with the other parameters.
         :returns: ``cape:`` and base64.
-        :raises ValueError: the key is none, or two keys are named; and as :meth:`key`.
+        :raises ValueError: the key is none, two keys are named, or input is too long; and as
+            :meth:`key`.
         :raises TypeError: input or key is not bytes.
         """
         keys.check_one(key, username, key_path)

@@ -65,7 +65,7 @@ class Client:
         given = None if isinstance(access_token, bool) else access_token
         self._access_token = _checked_token(given, "access_token")
         self._progress = checked_progress(progress)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close while another call has it
         self._connection: _ffi.Connection | None = None
         self._closes = 0  # how often close() was called
         self._report: dict[str, Any] | None = None

@@ -14,6 +14,9 @@ from pycape.errors import ArgumentTypeError, ClosedError
 StrPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 
+_ENDED = "the local enclave has ended"
+
+
 class FunctionInfo(TypedDict):
     """A function that an enclave serves."""
 
@@ -59,7 +62,7 @@ class LocalEnclave:
         }
         if log is not None:
             self._options["log"] = _path(log, "log")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close it while it starts
         self._enclave: _ffi.Enclave | None = None
         self._info: dict[str, Any] = {}
         self._closed = False
@@ -109,6 +112,11 @@ class LocalEnclave:
         if enclave is not None:
             enclave.close()
 
+    @property
+    def closed(self) -> bool:
+        """It has ended, and does not start again."""
+        return self._closed
+
     def __enter__(self) -> LocalEnclave:
         self._running()
         return self
@@ -128,9 +136,12 @@ class LocalEnclave:
     def _running(self) -> _ffi.Enclave:
         with self._lock:
             if self._closed:
-                raise ClosedError("the local enclave has ended", reason="closed.not_sent")
+                raise ClosedError(_ENDED, reason="closed.not_sent")
             if self._enclave is None:
                 enclave = _ffi.start_enclave(self._options)
+                if self._closed:
+                    enclave.close()
+                    raise ClosedError(_ENDED, reason="closed.not_sent")
                 self._info = enclave.info()
                 self._enclave = enclave
             return self._enclave

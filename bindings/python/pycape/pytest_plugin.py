@@ -42,14 +42,15 @@ def cape_enclave(
     when told to by fail(), until the end of the test."""
     folders = _folders(request)
     enclave = _cape_enclaves.get(folders)
-    if enclave is None:
+    if enclave is None or enclave.closed:
         from pycape.testing import FaultyEnclave
 
         enclave = FaultyEnclave(*folders)
         enclave.__enter__()
         _cape_enclaves[folders] = enclave
     yield enclave
-    enclave.recover()
+    if not enclave.closed:
+        enclave.recover()
 
 
 def _folders(request: pytest.FixtureRequest) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pathlib
 import re
 import sys
+import threading
 from typing import Any
 
 import pytest
 
 import pycape
-from conftest import FUNCTIONS
-from pycape import Cape, LocalEnclave
+from conftest import FUNCTIONS, handles
+from pycape import Cape, LocalEnclave, _ffi
 
 
 def test_it_tells_what_a_client_needs_to_know(enclave: LocalEnclave) -> None:
@@ -135,3 +136,29 @@ def test_an_unknown_fault_is_a_value_error_and_changes_nothing() -> None:
             enclave.set_faults("no_such_fault")
         with pytest.raises(pycape.AttestationError):
             Cape(enclave=enclave).connect("local/echo")
+
+
+def test_it_can_be_closed_while_it_starts_as_by_a_signal_handler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    enclave, start = LocalEnclave(FUNCTIONS / "echo"), _ffi.start_enclave
+    before = handles()
+
+    def interrupted(options: dict[str, Any]) -> Any:
+        started = start(options)
+        enclave.close()
+        return started
+
+    monkeypatch.setattr(_ffi, "start_enclave", interrupted)
+    closed: list[Any] = []
+
+    def begin() -> None:
+        with pytest.raises(pycape.ClosedError):
+            enclave.url
+        closed.append(enclave.closed)
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert closed == [True]
+    assert handles() == before

@@ -75,6 +75,13 @@ def test_an_application_tests_how_it_takes_errors(pytester: pytest.Pytester) -> 
             urls.add(cape_enclave.url)
             assert len(urls) == 1
 
+        def test_that_ends_its_enclave(cape_enclave):
+            with cape_enclave:
+                assert application(cape_enclave) == b"x"
+
+        def test_has_another_after_that(cape_enclave):
+            assert application(cape_enclave) == b"x"
+
         @pytest.mark.cape_functions("mirror", {PYTHAGOREAN!r})
         def test_more_functions(cape_enclave):
             names = [function["name"] for function in cape_enclave.functions]
@@ -84,7 +91,7 @@ def test_an_application_tests_how_it_takes_errors(pytester: pytest.Pytester) -> 
     folder = pytester.mkdir("mirror")
     (folder / "app.py").write_text("def cape_handler(data): return data\n")
     result = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=12, failed=1)
+    result.assert_outcomes(passed=14, failed=1)
     result.stdout.fnmatch_lines(["FAILED *::test_fails_in_the_middle*"])
 
 

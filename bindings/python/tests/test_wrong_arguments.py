@@ -61,6 +61,7 @@ def test_a_reference_of_another_type_is_a_type_error(make: Callable[[Any], Any],
         lambda cape: cape.deploy("x", name=5),
         lambda cape: cape.key(username=5),
         lambda cape: pycape.verify(b"x", "any", public_key_length="32"),
+        lambda cape: pycape.verify(b"x", "any", public_key_length=32.5),
         lambda cape: LocalEnclave().set_faults(5),
     ],
 )
