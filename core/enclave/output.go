@@ -13,6 +13,7 @@ import (
 const (
 	outputLine = 4 << 10 // bytes of a line; the rest of a longer one counts as the next
 	outputCall = 1 << 20 // bytes that are logged for one call
+	outputCost = 100     // bytes that a line counts for beside its own: it stands in a record of the log
 )
 
 // outputLog copies what a function prints to the enclave's log, line by line and within bounds.
@@ -46,7 +47,7 @@ func (o *outputLog) copy() {
 		line, err := lines.ReadSlice('\n')
 		if log := o.to.Load(); len(line) > 0 && log != nil {
 			switch {
-			case o.left.Add(-int64(len(line))) >= 0:
+			case o.left.Add(-int64(len(line)+outputCost)) >= 0:
 				silenced = false
 				log.Info("function output", "line", strings.ToValidUTF8(strings.TrimRight(string(line), "\r\n"), "\uFFFD"))
 			case !silenced:
