@@ -1,11 +1,34 @@
 import { argumentError } from "./failure.js";
 
+/** How far a call is, in bytes as they go over the network. */
+export interface Progress {
+  /** Of the request, handed to the network. */
+  readonly sent: number;
+  /** What the request has in all. */
+  readonly toSend: number;
+  /** Of the reply, which is base64 and whose length is not known before. */
+  readonly received: number;
+}
+
 /** What may be said for one call. */
 export interface CallOptions {
   /** Ends the call with a CancelledError when it is aborted. The signal's reason is the error's `cause`. */
   signal?: AbortSignal | undefined;
   /** Deadline of this call in milliseconds; absent or 0: that of the client. */
   timeout?: number | undefined;
+  /**
+   * Told how far a call with an input, or a deploy, is: some ten times a second while that changes, and at
+   * its end. What it throws ends the call, which is refused with it. Other calls tell nothing.
+   */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** The options of a call, once they are checked. */
+export interface CheckedOptions {
+  readonly signal: AbortSignal | undefined;
+  /** 0 where there is none. */
+  readonly timeout: number;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
 /** Milliseconds, where the options say nothing. */
@@ -16,15 +39,15 @@ export function isTimeout(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
 }
 
-/** The options of a call, checked; timeout is 0 where there is none. others are names that the caller knows besides. */
-export function callOptions(options: CallOptions = {}, others: readonly string[] = []): { signal: AbortSignal | undefined; timeout: number } {
+/** Checks the options of a call. others are names that the caller knows besides. */
+export function callOptions(options: CallOptions = {}, others: readonly string[] = []): CheckedOptions {
   if (typeof options !== "object" || options === null) {
-    throw argumentError("argument.options", "the options of the call are not an object: pass signal, timeout, or none");
+    throw argumentError("argument.options", "the options of the call are not an object: pass signal, timeout, onProgress, or none");
   }
-  const { signal, timeout = 0, ...rest } = options;
+  const { signal, timeout = 0, onProgress, ...rest } = options;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
-    throw argumentError("argument.options", `a call has no option ${JSON.stringify(unknown)}: use ${[...others, "signal", "timeout"].join(", ")}`);
+    throw argumentError("argument.options", `a call has no option ${JSON.stringify(unknown)}: use ${[...others, "signal", "timeout", "onProgress"].join(", ")}`);
   }
   // Not instanceof: test environments bring AbortSignals of their own.
   if (signal !== undefined && !(typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function")) {
@@ -33,5 +56,8 @@ export function callOptions(options: CallOptions = {}, others: readonly string[]
   if (!isTimeout(timeout)) {
     throw argumentError("argument.options", "the timeout is not a number of milliseconds: pass an integer from 0 to 2147483647");
   }
-  return { signal, timeout };
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw argumentError("argument.options", "the option onProgress is not a function");
+  }
+  return { signal, timeout, onProgress };
 }

@@ -134,9 +134,9 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
     const { data, ...function_ } = (isPair ? what : {}) as RunArguments;
     const reference = FunctionRef.from(isPair ? function_ : (what as FunctionName));
     const input = inputOf(isPair ? { data } : (second as Uint8Array));
-    const { signal, timeout } = callOptions(isPair ? (second as CallOptions | undefined) : third);
+    const { timeout, ...call } = callOptions(isPair ? (second as CallOptions | undefined) : third);
     const end = performance.now() + timeout;
-    const left = (): CallOptions => ({ signal, timeout: timeout && Math.max(1, Math.ceil(end - performance.now())) });
+    const left = (): CallOptions => ({ ...call, timeout: timeout && Math.max(1, Math.ceil(end - performance.now())) });
     const once = new Cape<R>(this.#options);
     try {
       await once.connect(reference, left());
@@ -174,11 +174,11 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
   }
 
   async #send(input: Uint8Array, options: CallOptions | undefined): Promise<Buffer> {
-    const { signal, timeout } = callOptions(options);
+    const { timeout, ...call } = callOptions(options);
     if (this.#connection === undefined) {
       throw notSent("not connected: call connect first");
     }
-    const result = await this.#connection.invoke(input, timeout || settingsOf(this).timeout || DEFAULT_TIMEOUT, signal);
+    const result = await this.#connection.invoke(input, timeout || settingsOf(this).timeout || DEFAULT_TIMEOUT, call);
     this.#say(`${input.length} bytes sent, ${result.length} bytes received`);
     return result;
   }

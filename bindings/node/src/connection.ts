@@ -1,3 +1,4 @@
+import type { CheckedOptions } from "./call_options.js";
 import { neverSent, notSent } from "./failure.js";
 import { close, type Place, reserve, vacate } from "./handles.js";
 import { withJSON } from "./native_options.js";
@@ -47,14 +48,14 @@ export class Connection {
    * Sends input and resolves to the result. input is copied before this returns. timeout is in
    * milliseconds.
    */
-  invoke(input: Uint8Array, timeout: number, signal?: AbortSignal): Promise<Buffer> {
+  invoke(input: Uint8Array, timeout: number, { signal, onProgress }: Omit<CheckedOptions, "timeout">): Promise<Buffer> {
     if (this.#place === undefined) {
       throw notSent("the connection was closed before the request left: connect again");
     }
     if (signal?.aborted) {
       throw neverSent(signal);
     }
-    return new Operation("cape_invoke_start", [this.#place[0], input, input.length, timeout], { signal, owner: this }).outcome;
+    return new Operation("cape_invoke_start", [this.#place[0], input, input.length, timeout], { signal, onProgress, owner: this }).outcome;
   }
 
   /** Closes the connection, which ends its operations. Does nothing the second time. */

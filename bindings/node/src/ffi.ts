@@ -135,6 +135,13 @@ function failureOf(status: number, memory: Buffer, context?: ErrorContext): Cape
   return errorFor(status, reason, message, context);
 }
 
+/** The memory of a cape_progress, in which every count has 64 bits but for the first two, of 32: size and finished. */
+export function newProgress(): BigUint64Array {
+  const memory = wideNumbers(koffi.sizeof(progress) / 8);
+  new Uint32Array(memory.buffer)[0] = memory.byteLength;
+  return memory;
+}
+
 /** That of the latest call from this thread. */
 const latest = newError();
 
@@ -183,7 +190,8 @@ export function takeBytes(output: BigUint64Array): Buffer {
     return Buffer.alloc(0);
   }
   try {
-    return Buffer.from(koffi.decode(data, "uint8_t", Number(length)) as Uint8Array);
+    const copy = koffi.decode(data, "uint8_t", Number(length)) as Uint8Array;
+    return Buffer.from(copy.buffer, copy.byteOffset, copy.length);
   } finally {
     functions().cape_buf_free(output);
   }

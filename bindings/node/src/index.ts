@@ -2,7 +2,7 @@
  * Call code that runs inside a trusted execution environment, and know which code answered.
  * Start with {@link Cape}; {@link LocalEnclave} runs an enclave on this machine.
  */
-export type { CallOptions } from "./call_options.js";
+export type { CallOptions, Progress } from "./call_options.js";
 export { Cape, type InvokeArguments, type RunArguments, type SerdioOptions } from "./cape.js";
 export type { CapeOptions } from "./cape_options.js";
 export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";

@@ -1,9 +1,14 @@
 import { onAbort } from "./aborting.js";
+import type { Progress } from "./call_options.js";
 import { completionQueue, forget, track } from "./completions.js";
 import { Code } from "./errors.js";
-import { call, failure, status, wideNumbers } from "./ffi.js";
+import { call, failure, newProgress, status, wideNumbers } from "./ffi.js";
 import { close, type Place, reserve, vacate } from "./handles.js";
 import type { Report } from "./report.js";
+
+/** Milliseconds from one look at the progress to the next. */
+const LOOK = 100;
+const progress = newProgress();
 
 /** Results of up to this size are taken with one call. */
 const scratch = Buffer.allocUnsafeSlow(64 << 10);
@@ -18,6 +23,8 @@ export interface OperationOptions {
   connection?: Place;
   /** Cancels the operation, once it is aborted. */
   signal?: AbortSignal | undefined;
+  /** Told how far it is. */
+  onProgress?: ((progress: Progress) => void) | undefined;
   /** Is not collected before the operation has ended. */
   owner?: object;
 }
@@ -27,6 +34,8 @@ export class Operation {
   readonly #place: Place;
   readonly #options: OperationOptions;
   readonly #ignoreSignal: (() => void) | undefined;
+  readonly #looking: NodeJS.Timeout | undefined;
+  #told = "";
   #reject!: (error: unknown) => void;
   #isOpen = true;
   /** The result of an invoke or a request, or the report of a connect as JSON. It is memory of its own. */
@@ -45,11 +54,16 @@ export class Operation {
       throw error;
     }
     this.#ignoreSignal = signal && onAbort(signal, () => status("cape_op_cancel", this.#place[0]));
+    this.#looking = options.onProgress && setInterval(() => this.#tell(), LOOK).unref();
     this.outcome = new Promise((resolve, reject) => {
       this.#reject = reject;
       track(Number(this.#place[0]), (lost) => {
         if (lost !== undefined) {
           this.abandon(lost);
+          return;
+        }
+        this.#tell();
+        if (!this.#isOpen) {
           return;
         }
         try {
@@ -71,8 +85,27 @@ export class Operation {
     this.#reject(error);
   }
 
+  /** Tells how far it is, if that has changed. */
+  #tell(): void {
+    const { onProgress } = this.#options;
+    if (onProgress === undefined || status("cape_op_progress", this.#place[0], progress) !== 0) {
+      return;
+    }
+    const [sent, toSend, received] = Array.from(progress.subarray(1), Number) as [number, number, number];
+    const told = `${sent} ${toSend} ${received}`;
+    if (toSend > 0 && told !== this.#told) {
+      this.#told = told;
+      try {
+        onProgress({ sent, toSend, received });
+      } catch (error) {
+        this.abandon(error);
+      }
+    }
+  }
+
   #ended(): void {
     this.#isOpen = false;
+    clearInterval(this.#looking);
     this.#ignoreSignal?.();
   }
 

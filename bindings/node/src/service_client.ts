@@ -115,7 +115,7 @@ export class ServiceClient<R extends Results = "bytes"> {
     // A user's key is the service's to tell, and a token is of no use for it.
     const reached = username === undefined ? {} : { user: username, token: undefined, token_type: undefined };
     const common = await attesting(this.#settings, timeout, username === undefined ? undefined : this.#settings.apiUrl);
-    const key = publicPem(await request({ ...common, ...reached, request: "key" }, signal));
+    const key = publicPem(await request({ ...common, ...reached, request: "key" }, { signal }));
     this.#keys.set(username, key);
     return key;
   }
@@ -146,24 +146,24 @@ export class ServiceClient<R extends Results = "bytes"> {
    * one. Resolves to what `connect` takes to mean this code and no other.
    */
   async deploy(path: string | URL, options: DeployOptions = {}): Promise<Deployed> {
-    const { name, public: isPublic, signal, timeout } = split(options, "name", "public");
+    const { name, public: isPublic, timeout, ...call } = split(options, "name", "public");
     const common = await attesting(this.#settings, timeout);
-    const answer = await request({ ...common, request: "deploy", path: functionPath(path), name, public: isPublic }, signal);
+    const answer = await request({ ...common, request: "deploy", path: functionPath(path), name, public: isPublic }, call);
     return JSON.parse(answer.toString()) as Deployed;
   }
 
   /** Has a function run once with input, without deploying it. path is as for {@link deploy}. */
   async test(path: string | URL, input: Data, options?: CallOptions): Promise<ResultOf<R>> {
-    const { signal, timeout } = callOptions(options);
+    const { timeout, ...call } = callOptions(options);
     const bytes = new Uint8Array(bytesOf(input));
     const common = await attesting(this.#settings, timeout);
-    return resultAs(this.#settings.results as R, await request({ ...common, request: "test", path: functionPath(path) }, signal, bytes));
+    return resultAs(this.#settings.results as R, await request({ ...common, request: "test", path: functionPath(path) }, call, bytes));
   }
 
   /** The functions of the token's owner. */
   async list(options: ListOptions = {}): Promise<DeployedFunction[]> {
     const { limit, offset, signal, timeout } = split(options, "limit", "offset");
-    const answer = await request({ ...(await plain(this.#settings, timeout)), request: "list", limit, offset }, signal);
+    const answer = await request({ ...(await plain(this.#settings, timeout)), request: "list", limit, offset }, { signal });
     const functions = JSON.parse(answer.toString()) as { id: string; name: string; created_at: string }[];
     return functions.map(({ id, name, created_at }) => ({ id, name, createdAt: new Date(created_at) }));
   }
@@ -172,7 +172,7 @@ export class ServiceClient<R extends Results = "bytes"> {
   async delete(function_: FunctionName, options?: CallOptions): Promise<void> {
     const { signal, timeout } = callOptions(options);
     const { id } = FunctionRef.from(function_);
-    await request({ ...(await plain(this.#settings, timeout)), request: "delete", id }, signal);
+    await request({ ...(await plain(this.#settings, timeout)), request: "delete", id }, { signal });
   }
 
   /** Makes a token for the owner of this client's token. It is a secret that is told only once. */
@@ -183,14 +183,14 @@ export class ServiceClient<R extends Results = "bytes"> {
     }
     const only = function_ && FunctionRef.from(function_).id;
     const common = await plain(this.#settings, timeout);
-    const answer = await request({ ...common, request: "token_create", name, description, function: only, expiry: expiry?.toISOString() }, signal);
+    const answer = await request({ ...common, request: "token_create", name, description, function: only, expiry: expiry?.toISOString() }, { signal });
     return answer.toString();
   }
 
   /** The tokens that were made for the owner of this client's token. */
   async listTokens(options?: CallOptions): Promise<TokenRecord[]> {
     const { signal, timeout } = callOptions(options);
-    const answer = await request({ ...(await plain(this.#settings, timeout)), request: "token_list" }, signal);
+    const answer = await request({ ...(await plain(this.#settings, timeout)), request: "token_list" }, { signal });
     return (JSON.parse(answer.toString()) as Record<string, string>[]).map((record) => ({
       id: record["id"] ?? "",
       name: record["name"] ?? "",
@@ -204,14 +204,14 @@ export class ServiceClient<R extends Results = "bytes"> {
   /** Revokes a token, by the id that the list gives. */
   async deleteToken(id: string, options?: CallOptions): Promise<void> {
     const { signal, timeout } = callOptions(options);
-    await request({ ...(await plain(this.#settings, timeout)), request: "token_delete", id }, signal);
+    await request({ ...(await plain(this.#settings, timeout)), request: "token_delete", id }, { signal });
   }
 }
 
 /** Splits options into those of these names, and those of a call, which are checked. */
 function split<O extends CallOptions>(options: O, ...names: (keyof O & string)[]): O & ReturnType<typeof callOptions> {
   if (typeof options !== "object" || options === null) {
-    throw argumentError("argument.options", `the options are not an object: pass ${[...names, "signal", "timeout"].join(", ")}, or none`);
+    throw argumentError("argument.options", `the options are not an object: pass ${[...names, "signal", "timeout", "onProgress"].join(", ")}, or none`);
   }
   const rest = Object.fromEntries(Object.entries(options).filter(([name]) => !(names as string[]).includes(name)));
   return { ...options, ...callOptions(rest, names) };
@@ -222,9 +222,9 @@ function functionPath(path: string | URL): string {
 }
 
 /** Makes a request with the options of cape_request_start, and resolves to its outcome. */
-async function request(options: Record<string, unknown>, signal: AbortSignal | undefined, input = new Uint8Array(0)): Promise<Buffer> {
+async function request(options: Record<string, unknown>, { signal, onProgress }: CallOptions, input = new Uint8Array(0)): Promise<Buffer> {
   if (signal?.aborted) {
     throw neverSent(signal);
   }
-  return withJSON(options, (json) => new Operation("cape_request_start", [json, json.length, input, input.length], { signal })).outcome;
+  return withJSON(options, (json) => new Operation("cape_request_start", [json, json.length, input, input.length], { signal, onProgress })).outcome;
 }

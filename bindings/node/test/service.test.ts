@@ -21,6 +21,7 @@ import {
   LocalEnclave,
   Policy,
   PolicyError,
+  type Progress,
   TimeoutError,
 } from "libcape";
 
@@ -113,7 +114,9 @@ describe("a service", { timeout: 60_000 }, () => {
 
   test("shows what was encrypted to the function alone", async () => {
     using cape = new Cape(options);
-    const deployed = await cape.deploy(pathToFileURL(echo));
+    const told: Progress[] = [];
+    const deployed = await cape.deploy(pathToFileURL(echo), { onProgress: (now) => told.push(now) });
+    assert.ok(told.length > 0 && told.at(-1)?.sent === told.at(-1)?.toSend, JSON.stringify(told));
     const key = await cape.key();
     const large = Buffer.alloc(300_000, "0123456789abcde");
     for (const input of [secret, large, Buffer.alloc(0)]) {
