@@ -108,7 +108,7 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 	cd $(NODE) && $(NPM) ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-$(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name '*.ts') $(wildcard $(NODE)/tsconfig*.json)
+$(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name '*.ts') $(wildcard $(NODE)/tsconfig*.json) $(NODE)/entries.mjs $(NODE)/prune.mjs
 	cd $(NODE) && $(NPM) run --silent build
 	@touch $@
 
