@@ -15,6 +15,7 @@ class FunctionAuthType(enum.Enum):
 
     AUTH0 = 1  #: of a person, from logging in
     FUNCTION_TOKEN = 2  #: for one function, from its owner
+    TOKEN = 2  #: the same, as pycape 1 has it
 
 
 class FunctionAuth(NamedTuple):

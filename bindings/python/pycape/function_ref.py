@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union
 
 from pycape import checks, config
+from pycape.auth import FunctionAuthType as FunctionAuthType
 from pycape.errors import ArgumentError, ArgumentTypeError, shown
 from pycape.token import Token, is_jwt
-
-if TYPE_CHECKING:
-    from pycape.auth import FunctionAuthType
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _MEANINGS = {
@@ -118,8 +116,6 @@ class FunctionRef:
     def auth_type(self) -> FunctionAuthType:
         """Of which kind the token is: one for a function, unless :meth:`set_auth_type` said
         otherwise."""
-        from pycape.auth import FunctionAuthType
-
         return self._auth_type or FunctionAuthType.FUNCTION_TOKEN
 
     def set_auth_type(self, auth_type: FunctionAuthType) -> None:
@@ -127,8 +123,6 @@ class FunctionRef:
 
         :raises TypeError: it is no :class:`FunctionAuthType`.
         """
-        from pycape.auth import FunctionAuthType
-
         if not isinstance(auth_type, FunctionAuthType):
             raise ArgumentTypeError(
                 f"the kind of a token must be a FunctionAuthType, not {type(auth_type).__name__}",

@@ -25,7 +25,7 @@ def interrupted(call: Callable[[], Any]) -> float:
         pressed.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
-    key = threading.Timer(0.3, press)
+    key = threading.Timer(0.15, press)
     key.start()
     try:
         with pytest.raises(KeyboardInterrupt):
