@@ -28,6 +28,49 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+func TestOneUserLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
+	e := startSlowly(t, Options{Service: &provenService{}})
+	for range maxConnectionsOfOne {
+		if _, err := e.visits.enter("ada"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for user, want := range map[string]int{"ada": http.StatusServiceUnavailable, "bob": http.StatusNotFound} {
+		request, err := http.NewRequest(http.MethodGet, "http"+strings.TrimPrefix(e.Info().URL, "ws")+"/v1/run/local/none", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Protocol": {"cape.runtime, " + user}}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s is answered with %d, want %d", user, response.StatusCode, want)
+		}
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		e.visits.mu.Lock()
+		taken := e.visits.taken
+		e.visits.mu.Unlock()
+		if taken == maxConnectionsOfOne {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d places are taken: who was refused keeps one", taken)
+		}
+	}
+}
+
+// provenService takes tokens for users' names, and for proof of them.
+type provenService struct{ localService }
+
+func (*provenService) Authorise(_ context.Context, c Credential) (Caller, error) {
+	return Caller{User: c.Token}, nil
+}
+
 // statusOf asks for the root of the server; 0 when there is no answer.
 func statusOf(e *Enclave) int {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

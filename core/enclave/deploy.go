@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/libcape/libcape/core/capekey"
@@ -20,10 +19,8 @@ const (
 	// maxUpload is how large the message with a function's zip may be: its files may have no more
 	// than wire.MaxFunctionSize before compression, and not all can be compressed.
 	maxUpload = wire.MaxFunctionSize + 64<<20
-	// uploadsAtOnce bounds how many zips arrive at once, and uploadsOfOne those of one user, who can
-	// then not shut out the others.
-	uploadsAtOnce = 32
-	uploadsOfOne  = 8
+	// How many zips arrive at once, and how many of one user.
+	uploadsAtOnce, uploadsOfOne = 32, 8
 )
 
 // deployRoute is a session that takes one function and keeps it.
@@ -127,35 +124,6 @@ func (s *session) checkUpload(ctx context.Context, owner string, arrived *upload
 	}
 	code, err = s.enclave.seal(ctx, owner, zipped)
 	return code, checksum, err
-}
-
-// uploads counts those that are under way.
-type uploads struct {
-	mu  sync.Mutex
-	all int
-	of  map[string]int // by user
-}
-
-// enter counts one more of a user's in, unless there are too many.
-func (u *uploads) enter(user string) (leave func(), err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.all >= uploadsAtOnce || u.of[user] >= uploadsOfOne {
-		return nil, &Refusal{http.StatusServiceUnavailable, "too many functions are being taken at this moment: try again soon"}
-	}
-	if u.of == nil {
-		u.of = map[string]int{}
-	}
-	u.all++
-	u.of[user]++
-	return sync.OnceFunc(func() {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		u.all--
-		if u.of[user]--; u.of[user] == 0 {
-			delete(u.of, user)
-		}
-	}), nil
 }
 
 // told is an error that the caller may read.

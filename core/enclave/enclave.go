@@ -40,7 +40,8 @@ type Enclave struct {
 	module    *securityModule
 	service   Service
 	archives  *archives
-	uploads   uploads
+	uploads   *places
+	visits    *places                       // of callers who have proved who they are
 	much      chan struct{}                 // has room for those functions in memory that are large
 	results   func() (*resultSigner, error) // waits for it
 	functions []*function
@@ -56,6 +57,7 @@ type Enclave struct {
 	ctx         context.Context // ends with the enclave
 	cancel      context.CancelFunc
 	connections atomic.Int64
+	dropped     atomic.Int64 // when the log was told of a dropped connection, in Unix time
 	sessions    sync.WaitGroup
 	closing     sync.Mutex // held while a session is counted in and while Close begins
 	closed      bool
@@ -69,6 +71,8 @@ func Start(o Options) (*Enclave, error) {
 		return nil, err
 	}
 	e := &Enclave{options: o, remove: remove, service: o.Service, much: make(chan struct{}, muchAtOnce)}
+	e.uploads = newPlaces(uploadsAtOnce, uploadsOfOne, "too many functions are being taken at this moment: try again soon")
+	e.visits = newPlaces(maxConnections, maxConnectionsOfOne, "too many connections of yours are open: close some")
 	if e.service == nil {
 		e.service = &localService{key: lazyKey(o.Key)}
 	}

@@ -81,6 +81,14 @@ func (e *Enclave) open(w http.ResponseWriter, r *http.Request, conn net.Conn, ro
 		return
 	}
 	r.Header.Del("Origin") // of which no more is asked than that
+	if !by.Unproven {
+		leave, err := e.visits.enter(by.User)
+		if err != nil {
+			e.refuse(w, err)
+			return
+		}
+		defer leave()
+	}
 	about, err := route(by)
 	if err != nil {
 		e.refuse(w, err)

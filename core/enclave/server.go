@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/libcape/libcape/core/transport"
 	"github.com/libcape/libcape/core/wire"
@@ -16,6 +17,11 @@ import (
 const (
 	maxHeader      = 64 << 10 // bytes; tokens travel in a header
 	maxConnections = 1024     // at once, sessions and others together
+	// maxConnectionsOfOne are sessions of one user, where users prove who they are.
+	maxConnectionsOfOne = maxConnections * 3 / 4
+	// droppedAgain is how many seconds pass before the log is told again that connections are dropped,
+	// which anybody can bring about.
+	droppedAgain = 60
 )
 
 func (e *Enclave) newServer() *http.Server {
@@ -43,7 +49,9 @@ func (e *Enclave) count(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if e.connections.Add(1) > maxConnections {
-			e.options.Log.Warn("connection dropped: too many are open", "limit", maxConnections)
+			if told, now := e.dropped.Load(), time.Now().Unix(); now-told >= droppedAgain && e.dropped.CompareAndSwap(told, now) {
+				e.options.Log.Warn("connections are dropped: too many are open", "limit", maxConnections)
+			}
 			_ = conn.Close()
 		}
 	case http.StateClosed, http.StateHijacked:
