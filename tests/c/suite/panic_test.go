@@ -50,6 +50,8 @@ var elsewhere = map[string]string{
 	"core/enclave/rpc.go:attend 2":     "needs a function that calls cape_encrypt: core/enclave has tests with one",
 	"core/enclave/rpc.go:attend 3":     "needs a function that calls cape_encrypt: core/enclave has tests with one",
 	"core/enclave/worker.go:kill 3":    "needs a process that does not end at once: core/enclave has tests of hostile ones",
+	"core/enclave/upload.go:hurry":        "needs a service: core/enclave has a test of uploads that are slow",
+	"core/enclave/upload.go:hurry round":  "needs a service: core/enclave has a test of uploads that are slow",
 	"core/enclave/runner.go:invoke":    "handlers in Go: core/enclave has a test of one that panics",
 }
 
