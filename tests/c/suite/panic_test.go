@@ -40,19 +40,20 @@ var early = []string{"core/enclave/control.go:listen", "core/enclave/control.go:
 
 // elsewhere says where a goroutine is made to panic that no C program can start.
 var elsewhere = map[string]string{
-	"capelib/deploy.go:Deploy":         "needs a service: capelib has tests with one",
-	"capelib/route.go:awaitReply":      "needs a service: capelib has tests with one",
-	"capelib/trial.go:Run":             "needs a service: capelib has tests with one",
-	"capelib/redial.go:redial round 2": "for callers whose attempt failed, as the round before is for those whose did not",
-	"capelib/session.go:forget":        "needs a peer that takes nothing: capelib has tests with one",
-	"core/enclave/archives.go:release": "local enclaves have no functions that were deployed",
-	"core/enclave/reply.go:digest":     "for signed results alone: core/enclave has a test of it",
-	"core/enclave/rpc.go:attend 2":     "needs a function that calls cape_encrypt: core/enclave has tests with one",
-	"core/enclave/rpc.go:attend 3":     "needs a function that calls cape_encrypt: core/enclave has tests with one",
-	"core/enclave/worker.go:kill 3":    "needs a process that does not end at once: core/enclave has tests of hostile ones",
+	"capelib/deploy.go:Deploy":            "needs a service: capelib has tests with one",
+	"capelib/route.go:awaitReply":         "needs a service: capelib has tests with one",
+	"capelib/trial.go:Run":                "needs a service: capelib has tests with one",
+	"capelib/redial.go:redial round 2":    "for callers whose attempt failed, as the round before is for those whose did not",
+	"capelib/session.go:forget":           "needs a peer that takes nothing: capelib has tests with one",
+	"core/enclave/archives.go:release":    "local enclaves have no functions that were deployed",
+	"core/enclave/reply.go:digest":        "for signed results alone: core/enclave has a test of it",
+	"core/enclave/rpc.go:attend 2":        "needs a function that calls cape_encrypt: core/enclave has tests with one",
+	"core/enclave/rpc.go:attend 3":        "needs a function that calls cape_encrypt: core/enclave has tests with one",
+	"core/enclave/worker.go:kill 3":       "needs a process that does not end at once: core/enclave has tests of hostile ones",
+	"core/enclave/session.go:attestLater": "is for routes that may first make a key, which takes seconds: core/enclave has a test of one",
 	"core/enclave/upload.go:hurry":        "needs a service: core/enclave has a test of uploads that are slow",
 	"core/enclave/upload.go:hurry round":  "needs a service: core/enclave has a test of uploads that are slow",
-	"core/enclave/runner.go:invoke":    "handlers in Go: core/enclave has a test of one that panics",
+	"core/enclave/runner.go:invoke":       "handlers in Go: core/enclave has a test of one that panics",
 }
 
 // stalled are places where another goroutine has to be held up for the first one to begin.
