@@ -239,7 +239,7 @@ def test_a_cancelled_call_leaves_the_connection_to_the_others(
         async with pycape.aio.Cape(enclave=enclave) as cape:
             await cape.connect("local/mischief")
             with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(cape.invoke(b"sleep 1"), 0.1)
+                await asyncio.wait_for(cape.invoke(b"sleep 0.4"), 0.1)
             return bytes(await cape.invoke(b"next"))
 
     assert run(main) == b"next"

@@ -64,7 +64,7 @@ def test_a_connection_goes_on_after_ctrl_c(enclave: LocalEnclave) -> None:
     """The reply that nobody wants any more is not taken for another's."""
     with Cape(enclave=enclave) as cape:
         cape.connect("local/mischief")
-        interrupted(lambda: cape.invoke(b"sleep 1.5"))
+        interrupted(lambda: cape.invoke(b"sleep 0.6"))
         assert cape.invoke(b"next") == b"next"
 
 
@@ -73,11 +73,11 @@ def test_ctrl_c_ends_a_call_of_the_main_thread_only(enclave: LocalEnclave) -> No
         cape.connect("local/mischief")
         other.connect("local/mischief")
         results: list[bytes] = []
-        thread = threading.Thread(target=lambda: results.append(other.invoke(b"sleep 1")))
+        thread = threading.Thread(target=lambda: results.append(other.invoke(b"sleep 0.5")))
         thread.start()
         interrupted(lambda: cape.invoke(b"sleep 20"))
         thread.join(30)
-    assert results == [b"sleep 1"]
+    assert results == [b"sleep 0.5"]
 
 
 def test_a_signal_handler_runs_while_a_call_waits_and_may_invoke(enclave: LocalEnclave) -> None:

@@ -136,7 +136,7 @@ def test_a_large_payload_under_many_extensions_is_not_copied_for_each() -> None:
                 """
                 import resource, serdio
                 from test_serdio_limits import wrap
-                size = 16 << 20
+                size = 8 << 20
                 data = wrap(b"\\x91\\xc6" + size.to_bytes(4, "big") + bytes(size), 200)
                 resource.setrlimit(resource.RLIMIT_AS, (900 << 20,) * 2)
                 try:
