@@ -241,6 +241,41 @@ func TestADamagedJournalIsRefused(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsNoJournalIsLeftAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, foreign := range []string{"x", "to do", "{\"a\": 1}", strings.Repeat("what happened today\n", 1000)} {
+		path := t.TempDir()
+		journal := filepath.Join(path, journalName)
+		if err := os.WriteFile(journal, []byte(foreign), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(path)
+		if err == nil {
+			_ = s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "its file journal is not an enclave's: name another folder") {
+			t.Errorf("%.20q: %v", foreign, err)
+		}
+		if left, err := os.ReadFile(journal); err != nil || string(left) != foreign {
+			t.Errorf("%.20q is %.20q, %v", foreign, left, err)
+		}
+	}
+}
+
+func TestTheJournalIsForNobodyElse(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	_ = reopen(t, path).Close()
+	journal := filepath.Join(path, journalName)
+	if err := os.Chmod(journal, 0o644); err != nil { // a copy may have other rights
+		t.Fatal(err)
+	}
+	reopen(t, path)
+	if info, err := os.Stat(journal); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
 func TestAJournalOfChangesLongGoneIsShortened(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()

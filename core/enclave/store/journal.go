@@ -47,7 +47,16 @@ func openJournal(path string, replay func(content []byte) error) (*journal, erro
 		_ = file.Close()
 		return nil, err
 	}
+	j.keepPrivate()
 	return j, nil
+}
+
+// keepPrivate takes from everybody else the right to read the file, which a copy of the folder may have
+// given them. Where the file belongs to another user, that is not possible.
+func (j *journal) keepPrivate() {
+	if info, err := j.file.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
+		_ = j.file.Chmod(0o600)
+	}
 }
 
 func (j *journal) replay(replay func(content []byte) error) error {
@@ -61,6 +70,9 @@ func (j *journal) replay(replay func(content []byte) error) error {
 		if errors.Is(err, errIncomplete) {
 			if rest, err := j.recordAfter(info.Size()); err != nil || rest {
 				return fmt.Errorf("the journal is damaged at byte %d: restore it from a copy (%w)", j.size, errors.Join(errIncomplete, err))
+			}
+			if j.size == 0 && !j.isBegun() {
+				return fmt.Errorf("its file %s is not an enclave's: name another folder", journalName)
 			}
 			return j.cut(info.Size())
 		}
@@ -122,6 +134,14 @@ func (j *journal) recordAfter(end int64) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// isBegun reports whether a file without any complete record may be a journal, of which the first
+// record was being added. Lengths begin with a zero byte, and no text does.
+func (j *journal) isBegun() bool {
+	var first [1]byte
+	_, err := j.file.ReadAt(first[:], 0)
+	return err == nil && first[0] == 0
 }
 
 // cut takes away what is behind the last complete record.

@@ -41,6 +41,19 @@ func (s *Folder) Tokens(owner string) []Token {
 	return list
 }
 
+// TokensNamed lists the tokens of all owners that have this name, in no order.
+func (s *Folder) TokensNamed(name string) []Token {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var list []Token
+	for _, t := range s.state.tokens {
+		if t.Name == name {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
 // usedAgain is how much later a token has to be used for that to be written to the disk.
 const usedAgain = time.Hour
 
