@@ -45,7 +45,8 @@ type Options struct {
 	// Scratch is the folder in which private copies of functions are made; empty: the system's
 	// folder for temporary files.
 	Scratch string
-	// Limits are what a function in a folder may use on one connection.
+	// Limits are what a function in a folder may use on one connection. Its memory is four times
+	// MaxInput at the least.
 	Limits sandbox.Limits
 	// WorkersAhead is how many processes for functions in folders are started before there is a
 	// connection for them, which then waits for no interpreter; 0: one. A process that is given away
@@ -121,7 +122,7 @@ func (o Options) settle() (Options, error) {
 		return o, fail("argument.options", nil, "the idle timeout is negative: give a duration, or 0 for a minute")
 	}
 	if o.MaxInput < 0 || o.MaxInput > maxMaxInput {
-		return o, fail("argument.options", nil, "the largest input may be 1 to %d bytes, not %d", maxMaxInput, o.MaxInput)
+		return o, fail("argument.options", nil, "the largest input may have 1 byte to %s, not %s", sizeText(maxMaxInput), sizeText(o.MaxInput))
 	}
 	if o.Key != nil && o.Key.N.BitLen() != capekey.KeyBits {
 		return o, fail("argument.options", nil, "the Cape key has %d bits: give one of %d", o.Key.N.BitLen(), capekey.KeyBits)
@@ -133,8 +134,13 @@ func (o Options) settle() (Options, error) {
 	if !o.Limits.Valid() {
 		return o, fail("argument.options", nil, "a limit of functions is negative: give a positive one, or 0 for the default")
 	}
+	least := memoryInputs * o.MaxInput
+	if o.Limits.Memory != 0 && o.Limits.Memory < least {
+		return o, fail("argument.options", nil, "%s of memory is too little for a function with inputs of up to %s: give %s or more, or take smaller inputs",
+			sizeText(o.Limits.Memory), sizeText(o.MaxInput), sizeText(least))
+	}
 	o.Limits = o.Limits.Settle()
-	o.Limits.Memory = max(o.Limits.Memory, memoryInputs*o.MaxInput)
+	o.Limits.Memory = max(o.Limits.Memory, least)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/libcape/libcape/core/enclave"
+	"github.com/libcape/libcape/core/enclave/sandbox"
 	"github.com/libcape/libcape/core/wire"
 )
 
@@ -71,6 +72,7 @@ func TestStartSaysWhatIsWrongWithItsOptions(t *testing.T) {
 		{"a taken port", enclave.Options{Listen: listener.Addr().String()}, "argument.listen", "cannot listen"},
 		{"a foreign address", enclave.Options{Listen: "192.0.2.1:0"}, "argument.listen", "cannot listen"},
 		{"a negative time", enclave.Options{IdleTimeout: -1}, "argument.options", "negative"},
+		{"memory for no input", enclave.Options{Limits: sandbox.Limits{Memory: 5}}, "argument.options", "5 bytes of memory is too little for a function with inputs of up to 64MiB: give 256MiB or more"},
 		{"a negative size", enclave.Options{MaxInput: -1}, "argument.options", "largest input"},
 		{"no scratch folder", enclave.Options{Functions: []enclave.Function{{Folder: good}}, Python: python, Scratch: "/no/such"}, "argument.options", "/no/such"},
 	}

@@ -101,7 +101,7 @@ func (c command) limitText(which string) string {
 	case "processes":
 		return fmt.Sprintf("the function had more than %d processes", c.limits.Processes)
 	case "memory":
-		return fmt.Sprintf("the function used more than %d bytes of memory", c.limits.Memory)
+		return fmt.Sprintf("the function used more than %s of memory", sizeText(c.limits.Memory))
 	}
 	return "the function used too much"
 }
