@@ -41,9 +41,11 @@ func requestDeploy(ctx context.Context, o Options, j *optionsJSON, r *Requesting
 }
 
 func requestList(ctx context.Context, o Options, j *optionsJSON, _ *Requesting) ([]byte, error) {
-	limit := 50
+	limit := defaultList
 	if j.Limit != nil {
-		limit = *j.Limit
+		if limit = *j.Limit; limit == 0 { // which is no default here
+			limit = -1
+		}
 	}
 	type function struct {
 		ID        string    `json:"id"`

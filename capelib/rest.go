@@ -13,8 +13,10 @@ import (
 	"github.com/libcape/libcape/core/wire"
 )
 
-// maxList bounds the answer to a list, in bytes.
-const maxList = 8 << 20
+const (
+	maxList     = 8 << 20 // bytes of the answer to a list
+	defaultList = 50      // functions
+)
 
 // FunctionRecord is a deployed function; its ID, Name and CreatedAt are those that a list has.
 type FunctionRecord = wire.FunctionRecord
@@ -87,10 +89,14 @@ func (o Options) call(ctx context.Context, route string, r restCall) (*target, [
 	return t, body, err
 }
 
-// List gives the functions of whoever the token belongs to: up to limit of them, which is 1 to
-// 1000, from the one at offset on. Of the options, Function and Policy are not used: nothing is
+// List gives the functions of whoever the token belongs to, the newest first: up to limit of them,
+// which is 1 to 1000, or 0 for 50, from the one at offset on. A service of this project tells the
+// name of a function only while that leads to it. Of the options, Function and Policy are not used: nothing is
 // attested, and what comes is what the service says.
 func List(ctx context.Context, o Options, limit, offset int) ([]FunctionRecord, error) {
+	if limit == 0 {
+		limit = defaultList
+	}
 	if limit < 1 || limit > 1000 || offset < 0 {
 		return nil, NewError("argument.size", "the limit of a list is not 1 to 1000, or its offset is negative")
 	}

@@ -40,11 +40,11 @@ func TestListAsksForAPage(t *testing.T) {
 			t.Error(r.URL.RawQuery)
 		}
 	})
-	functions, err := capelib.List(context.Background(), s.plain(), 50, 7)
+	functions, err := capelib.List(context.Background(), s.plain(), 0, 7)
 	if err != nil || len(functions) != 1 || functions[0].ID != "a" || functions[0].Name != "ann/echo" || functions[0].CreatedAt.Year() != 2026 {
 		t.Errorf("%+v %v", functions, err)
 	}
-	for _, page := range [][2]int{{0, 0}, {1001, 0}, {1, -1}} {
+	for _, page := range [][2]int{{-1, 0}, {1001, 0}, {1, -1}} {
 		_, err := capelib.List(context.Background(), s.plain(), page[0], page[1])
 		wantError(t, err, capelib.CodeArgument, "argument.size")
 	}

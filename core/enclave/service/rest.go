@@ -129,7 +129,12 @@ type listed struct {
 	OldCreatedAt time.Time `json:"CreatedAt"`
 }
 
-func record(f store.Function) wire.FunctionRecord {
+// record describes a function. Its name is there only if it leads to this function, and not to
+// another that took it, or to none.
+func (s *Service) record(f store.Function) wire.FunctionRecord {
+	if named, err := s.store.Named(f.Name); err != nil || named.ID != f.ID {
+		f.Name = ""
+	}
 	return wire.FunctionRecord{ID: f.ID, Name: f.Name, CreatedAt: f.Created}
 }
 
@@ -147,7 +152,7 @@ func (s *Service) listFunctions(r *http.Request, by enclave.Caller) (answer, err
 	functions = functions[:min(limit, maxLimit, len(functions))]
 	list := make([]listed, 0, len(functions))
 	for _, f := range functions {
-		list = append(list, listed{record(f), f.Created})
+		list = append(list, listed{s.record(f), f.Created})
 	}
 	return answer{http.StatusOK, list}, nil
 }
@@ -169,7 +174,7 @@ func (s *Service) showFunction(by enclave.Caller, reference string) (answer, err
 	if err != nil {
 		return answer{}, err
 	}
-	shown := record(f)
+	shown := s.record(f)
 	shown.UserID, shown.Location = f.Owner, "functions/"+f.ID
 	return answer{http.StatusOK, shown}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -217,12 +218,27 @@ func TestARedeploymentTakesTheNameAndTheOldIDStillRuns(t *testing.T) {
 	if first.ID == second.ID {
 		t.Error("both have one id")
 	}
+	w.wantNames("any", second.ID+" local/f", first.ID+" ")
 	if err := capelib.Delete(t.Context(), w.options("any"), second.ID); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.run("any", "local/f", "")
 	wantReason(t, err, "connect.function", "")
 	w.wantRun("any", first.ID, "ABC")
+	w.wantNames("any", first.ID+" ")
+}
+
+// wantNames wants the list to have these ids, each with the name that leads to it.
+func (w *world) wantNames(token string, wanted ...string) {
+	w.t.Helper()
+	list, err := capelib.List(w.t.Context(), w.options(token), 0, 0)
+	var have []string
+	for _, f := range list {
+		have = append(have, f.ID+" "+f.Name)
+	}
+	if err != nil || !slices.Equal(have, wanted) {
+		w.t.Errorf("the list is %q, %v; want %q", have, err, wanted)
+	}
 }
 
 func TestATokenForOneFunctionRunsThatAlone(t *testing.T) {
