@@ -50,7 +50,7 @@ var elsewhere = map[string]string{
 	"core/enclave/rpc.go:attend 2":        "needs a function that calls cape_encrypt: core/enclave has tests with one",
 	"core/enclave/rpc.go:attend 3":        "needs a function that calls cape_encrypt: core/enclave has tests with one",
 	"core/enclave/worker.go:kill 3":       "needs a process that does not end at once: core/enclave has tests of hostile ones",
-	"core/enclave/session.go:attestLater": "is for routes that may first make a key, which takes seconds: core/enclave has a test of one",
+	"core/enclave/session.go:attestLater": "is for routes that may have to make a key first, which takes seconds",
 	"core/enclave/upload.go:hurry":        "needs a service: core/enclave has a test of uploads that are slow",
 	"core/enclave/upload.go:hurry round":  "needs a service: core/enclave has a test of uploads that are slow",
 	"core/enclave/runner.go:invoke":       "handlers in Go: core/enclave has a test of one that panics",
