@@ -30,7 +30,7 @@ BINDIR     ?= $(PREFIX)/bin
 DATADIR    ?= $(PREFIX)/share
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall abidiff bindings npm-pack demo test check test-go test-python test-node bench fuzz soak soak-load soak-serdio soak-sanitizers soak-race soak-pointers soak-valgrind clean always
+.PHONY: help build install uninstall abidiff bindings npm-pack docs docs-python docs-node demo test check test-go test-python test-node bench fuzz soak soak-load soak-serdio soak-sanitizers soak-race soak-pointers soak-valgrind clean always
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -153,7 +153,7 @@ wheel: $(WHEELS)/.ready ## the Python packages in build/wheels: as source, for t
 
 DOCS := build/docs
 
-docs: docs-python ## the documentation of the packages, in build/docs
+docs: docs-python docs-node ## the documentation of the packages, in build/docs
 
 $(DOCS)/.tools/.ready: bindings/python/docs/requirements.txt
 	rm -rf $(DOCS)/.tools
@@ -164,6 +164,15 @@ $(DOCS)/.tools/.ready: bindings/python/docs/requirements.txt
 docs-python: $(DOCS)/.tools/.ready
 	PYTHONPATH=bindings/python $(DOCS)/.tools/bin/python -m sphinx -q -E -n -W --keep-going -d $(DOCS)/.python \
 		bindings/python/docs $(DOCS)/python
+
+$(DOCS)/.node/.ready: $(NODE)/docs/package.json $(NODE)/docs/package-lock.json
+	rm -rf $(@D); mkdir -p $(@D)
+	cp $(NODE)/docs/package.json $(NODE)/docs/package-lock.json $(@D)
+	cd $(@D) && $(NPM) ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+docs-node: $(DOCS)/.node/.ready $(NODE)/node_modules/.ready
+	$(DOCS)/.node/node_modules/.bin/typedoc --logLevel Warn --options $(NODE)/docs/typedoc.json --out $(DOCS)/node
 
 build/demo-c: build/libcape.so include/cape.h $(wildcard tests/c/example*.c tests/c/*.h)
 	$(CC) -std=c11 -Wall -Wextra -Werror -O2 -Iinclude -o $@ tests/c/example.c -Lbuild -lcape -Wl,-rpath,'$$ORIGIN'
