@@ -49,6 +49,19 @@ describe("the packed package", { timeout: 60_000 }, () => {
     assert.deepEqual(Object.keys(about["optionalDependencies"] ?? {}), [native]);
   });
 
+  test("has types for strict programs, of modules and of CommonJS", async () => {
+    for (const name of ["program.mts", "program.cts"]) {
+      await copyFile(join(packageFolder, "test/types.ts"), join(folder, name));
+    }
+    await symlink(join(packageFolder, "node_modules/@types"), join(folder, "node_modules/@types"));
+    await symlink(join(packageFolder, "node_modules/undici-types"), join(folder, "node_modules/undici-types"));
+    const flags = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "--target", "es2022", "--module", "node16", "--types", "node"];
+    const { stdout } = await run(process.execPath, [join(packageFolder, "node_modules/typescript/bin/tsc"), ...flags, "program.mts", "program.cts"], { cwd: folder }).catch(
+      (error: { stdout: string }) => error,
+    );
+    assert.equal(stdout, "");
+  });
+
   test("runs its demo, of which the library is its own", async () => {
     const { CAPE_LIBRARY: _, ...env } = process.env;
     const { stdout, stderr } = await run(process.execPath, [join(installed, "dist/cjs/demo.js"), "ada"], { cwd: folder, env });
