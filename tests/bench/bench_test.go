@@ -82,6 +82,8 @@ func TestEveryRowIsMeasured(t *testing.T) {
 	want(inPython, "libc", 0, 1, alone, 0)
 	want(inPython, "call", 0, 1, func(r *row) bool { return r.ToLibc != nil }, 1)
 	want(inNode, "call", 0, 1, alone, 1)
+	want(inPython, "import", 0, 1, alone, 0)
+	want(inPython, "process", 16<<20, 1, func(r *row) bool { return r.Resident > 32<<20 }, 0)
 	want("raw dial", "connect", 0, 1, alone, 0)
 	for _, language := range []string{inGo, inC, inPython, inNode} {
 		want(language, "connect", 0, 1, toRaw, 1)

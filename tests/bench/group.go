@@ -37,7 +37,7 @@ func (b *benchmark) row(worker, language, operation string, size, inFlight int) 
 
 // groups are all that is measured.
 func (b *benchmark) groups() []*group {
-	all := []*group{b.calls(), b.connects()}
+	all := []*group{b.calls(), b.processes(), b.connects()}
 	for _, size := range b.settings.sizes {
 		all = append(all, b.invokes(size))
 	}
@@ -53,6 +53,14 @@ func (b *benchmark) calls() *group {
 		}
 	}
 	g.add(b.row(inPython, inPython, "libc", 0, 1), 1)
+	return g
+}
+
+// processes is what a program costs that does not live long.
+func (b *benchmark) processes() *group {
+	g := &group{title: "a process", weight: 0.4}
+	g.add(b.row(inPython, inPython, "import", 0, 1), 1)
+	g.add(b.row(inPython, inPython, "process", 16<<20, 1), 1)
 	return g
 }
 

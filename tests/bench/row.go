@@ -30,6 +30,7 @@ type row struct {
 	ToLibc    *float64 `json:"to_libc,omitempty"`     // a call of libc from the same language
 	MoreThanC *float64 `json:"more_than_c,omitempty"` // in nanoseconds
 	ToC       *float64 `json:"to_c,omitempty"`
+	Resident  int64    `json:"resident,omitempty"` // bytes of memory of the process, the latest
 	Goals     []goal   `json:"targets,omitempty"`
 
 	command string // what the worker calls the operation; empty: the same
@@ -51,6 +52,7 @@ func (r *row) run(count int) (ns, cpu, load float64, err error) {
 	if got.Error != "" {
 		return 0, 0, 0, fmt.Errorf("%s, %s: %s", r.Language, t, got.Error)
 	}
+	r.Resident = got.Resident
 	n := float64(count)
 	// Calls that did not count were one tenth more; the server cannot tell them apart.
 	return float64(got.NS) / n, float64(got.CPUNS) / n, float64(after.CPUNS-before.CPUNS) / float64(count+count/10), nil

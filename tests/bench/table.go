@@ -64,6 +64,9 @@ func (r *results) print(output io.Writer) {
 			for _, goal := range each.Goals {
 				goals = append(goals, goal.String())
 			}
+			if each.Resident > 0 {
+				goals = append(goals, fmt.Sprintf("%d MB resident", each.Resident/1_000_000))
+			}
 			fmt.Fprintf(table, "  %-*s\t%s\t%s..%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", width, each.label(), duration(each.NS),
 				duration(each.Quartiles[0]), duration(each.Quartiles[1]), duration(each.CPUNS), duration(each.ServerCPUNS),
 				times(each.ToRaw), times(each.ToSum), times(each.Speedup), strings.Join(goals, ", "))
@@ -81,6 +84,10 @@ func (r *row) label() string {
 		return r.Language + ", cape_version"
 	case r.Operation == "enter":
 		return r.Language + ", a call that enters Go"
+	case r.Operation == "import":
+		return r.Language + ", import pycape"
+	case r.Operation == "process":
+		return fmt.Sprintf("%s, import, connect, echo %s", r.Language, sizeText(r.Size))
 	case r.Operation == "libc":
 		return r.Language + ", labs of libc"
 	}

@@ -24,9 +24,10 @@ func (t task) String() string {
 // sample is a worker's answer, a line of JSON: what count calls took in all, in nanoseconds by
 // the clock and of the worker's CPU. An error ends the benchmark.
 type sample struct {
-	NS    int64  `json:"ns"`
-	CPUNS int64  `json:"cpu_ns"`
-	Error string `json:"error,omitempty"`
+	NS       int64  `json:"ns"`
+	CPUNS    int64  `json:"cpu_ns"`
+	Resident int64  `json:"resident,omitempty"` // bytes of memory, where that is measured
+	Error    string `json:"error,omitempty"`
 }
 
 // bench measures one batch. It returns the time of what is measured only, such as connecting and

@@ -2,7 +2,8 @@
 
 The first line of input is a JSON object: the options to connect with, and the path of the library.
 Each further line is "run <operation> <size> <in flight> <count>", and is answered by a line of
-JSON with the nanoseconds that count calls took in all, by the clock and of this process's CPU.
+JSON with the nanoseconds that count calls took in all, by the clock and of this process's CPU; for
+"process" also with the bytes of memory that it took.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import concurrent.futures
 import ctypes
 import json
+import subprocess
 import sys
 import time
 from typing import Callable, TypeVar
@@ -138,12 +140,52 @@ def libc_call(size: int, count: int) -> int:
     return time.perf_counter_ns() - start
 
 
+def child(program: str) -> list[int]:
+    """The numbers that a process of its own prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=json.dumps(options), capture_output=True, text=True, check=True
+    )
+    return [int(number) for number in done.stdout.split()]
+
+
+def importing(size: int, count: int) -> int:
+    program = "import time; t = time.perf_counter_ns(); import pycape; print(time.perf_counter_ns() - t)"
+    return sum(child(program)[0] for _ in range(count))
+
+
+ECHO = """
+import json, sys, time
+start = time.perf_counter_ns()
+import pycape
+o = json.load(sys.stdin)
+cape = pycape.Cape(o["url"], access_token="", attestation_root=o["attestation_roots"], tls_ca=o["tls_ca"], policy=o["policy"])
+data = bytes({size})
+reply = cape.run(o["function"], data)
+assert reply == data
+elapsed = time.perf_counter_ns() - start
+print(elapsed, *(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmRSS")))
+"""
+resident = 0  # bytes of the latest such process, with input and output in them
+
+
+def process(size: int, count: int) -> int:
+    """All that a process does that echoes once: it imports, connects and calls."""
+    global resident
+    elapsed = 0
+    for _ in range(count):
+        took, resident = child(ECHO.replace("{size}", str(size)))
+        elapsed += took
+    return elapsed
+
+
 OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "connect": connect,
     "invoke": invoke,
     "call": call,
     "enter": enter,
     "libc": libc_call,
+    "import": importing,
+    "process": process,
 }
 
 
@@ -163,7 +205,8 @@ def measure(operation: str, size: int, in_flight: int, count: int) -> dict[str, 
         run(operation, size, in_flight, count // 10)
     before = time.process_time_ns()
     elapsed = run(operation, size, in_flight, count)
-    return {"ns": elapsed, "cpu_ns": time.process_time_ns() - before}
+    memory = {"resident": resident} if operation == "process" else {}
+    return {"ns": elapsed, "cpu_ns": time.process_time_ns() - before, **memory}
 
 
 for line in iter(sys.stdin.readline, ""):
