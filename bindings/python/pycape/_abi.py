@@ -76,6 +76,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
 def _check(status: int, function: Any, arguments: tuple[Any, ...]) -> int:
     if status:
         err = arguments[-1]
+        del arguments  # a traceback may show variables, and one of these is the token
         raise error_for(status, err.reason.decode(), err.message.decode("utf-8", "replace"))
     return status
 

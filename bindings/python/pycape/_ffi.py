@@ -246,8 +246,7 @@ class Connecting(Operation["tuple[Connection, dict[str, Any]]"]):
 
     def __init__(self, options: dict[str, Any], queue: Queue | None = None) -> None:
         super().__init__(queue)
-        text = _json(options)
-        self._lib.cape_connect_start(text, len(text), _handle_of(queue), self._handle, self._err)
+        self._lib.cape_connect_start(*_lent(options), _handle_of(queue), self._handle, self._err)
 
     def result(self) -> tuple[Connection, dict[str, Any]]:
         handle = c_uint64()
@@ -274,10 +273,8 @@ class Requesting(Operation[bytes]):
 
     def __init__(self, options: dict[str, Any], data: bytes, queue: Queue | None = None) -> None:
         super().__init__(queue)
-        text = _json(options)
-        self._lib.cape_request_start(
-            text, len(text), data, bytes.__len__(data), _handle_of(queue), self._handle, self._err
-        )
+        size, of = bytes.__len__(data), _handle_of(queue)
+        self._lib.cape_request_start(*_lent(options), data, size, of, self._handle, self._err)
 
     def result(self) -> bytes:
         return self._outcome()
@@ -362,6 +359,13 @@ def _json(value: Any) -> bytes:
         raise ArgumentError(_NO_JSON + str(error), reason="argument.options") from error
     except RecursionError:
         raise ArgumentError(_NO_JSON + "nested too deeply", reason="argument.options") from None
+
+
+def _lent(options: dict[str, Any]) -> tuple[bytes, int]:
+    """Options and how long they are. No variable of the caller's holds the token in them, which a
+    traceback might show."""
+    text = _json(options)
+    return text, len(text)
 
 
 @contextlib.contextmanager

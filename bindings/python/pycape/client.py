@@ -15,7 +15,7 @@ from pycape.log import show_debug
 from pycape.pem import PEM
 from pycape.progress import ProgressLike, checked as checked_progress
 from pycape.settings import DEFAULT_URL, gather
-from pycape.token import Token, TokenLike
+from pycape.token import Secret, Token, TokenLike
 
 _TOKEN_TYPES = {FunctionAuthType.AUTH0: "access", FunctionAuthType.FUNCTION_TOKEN: "function"}
 
@@ -150,7 +150,7 @@ class Client:
         auth = self._auth(target)
         options = self._settings.options() | {"function": target.function.get_id()}
         if auth is not None:
-            options |= {"token": auth.token, "token_type": _TOKEN_TYPES[auth.type]}
+            options |= {"token": Secret(auth.token), "token_type": _TOKEN_TYPES[auth.type]}
         policy = self._policy(options.get("policy"), target.pcrs)
         policy = policies.pin(policy, target.function.get_hash())
         self._report = None

@@ -12,7 +12,7 @@ from pycape.call import Call
 from pycape.client import Client, pinned
 from pycape.errors import ArgumentError, ArgumentTypeError
 from pycape.function_ref import FunctionLike, FunctionRef
-from pycape.token import Token, username as claimed_name
+from pycape.token import Secret, Token, username as claimed_name
 
 if TYPE_CHECKING:
     import datetime
@@ -70,7 +70,8 @@ class Service(Client):
     def _plain(self, request: str, token: str | Token | None, more: dict[str, Any]) -> dict[str, Any]:
         """The options of a request, without what is None."""
         options = {name: value for name, value in self._settings.options().items() if name in _SERVICE}
-        options |= {"request": request, "token": self._credential(token) or None}
+        credential = self._credential(token)
+        options |= {"request": request, "token": Secret(credential) if credential else None}
         return {name: value for name, value in (options | more).items() if value is not None}
 
     def _attested(

@@ -87,6 +87,15 @@ class Token:
         return "Token(...)"
 
 
+class Secret(str):
+    """Text that does not show itself in a ``repr``, as of the variables in a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'...'"
+
+
 #: A token, its text, or the path of a file that holds it.
 TokenLike = Union[str, "os.PathLike[str]", Token]
 

@@ -9,7 +9,7 @@ import pytest
 
 import pycape
 import serdio
-from pycape import Cape, FunctionRef, LocalEnclave
+from pycape import Cape, LocalEnclave
 from test_verify import verify
 
 NESTED = '{"a":' * 200_000
@@ -120,11 +120,6 @@ def test_a_login_nested_too_deeply(clean_environment: pathlib.Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(NESTED)
     assert raised(lambda: Cape().connect("user/name"), RuntimeError).reason == "auth.token_missing"
-
-
-@pytest.mark.parametrize("wrong", [FunctionRef("local/echo", b"00"), FunctionRef(b"local/echo")])  # type: ignore[arg-type]
-def test_a_function_reference_of_bytes(enclave: LocalEnclave, wrong: FunctionRef) -> None:
-    raised(lambda: Cape(enclave=enclave).connect(wrong), TypeError)
 
 
 def test_a_folder_may_be_named_in_bytes(functions: list[pathlib.Path]) -> None:

@@ -4,6 +4,7 @@ one line that is not too long, and that gives no secret away."""
 from __future__ import annotations
 
 import datetime
+import traceback
 from typing import Any, Callable
 
 import pytest
@@ -120,3 +121,24 @@ def test_what_is_shown_gives_no_secret_away() -> None:
         assert SECRET not in repr(shown) + str(shown)
     assert "example.com/path" in repr(Cape(f"wss://ada:{SECRET}@example.com/path"))
     assert "ab" * 32 in repr(FunctionRef(ID, "ab" * 32))
+
+
+@pytest.mark.parametrize("policy", ["any", {"pcr": "no such name"}], ids=["refused", "malformed"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda cape: cape.connect("ada/echo"),
+        lambda cape: cape.run("ada/echo", b"x"),
+        lambda cape: cape.key(),
+        lambda cape: cape.list(),
+        lambda cape: cape.create_token("x"),
+    ],
+)
+def test_the_variables_that_a_traceback_shows_hold_no_token(
+    client: Callable[..., Any], call: Callable[[Any], Any], policy: Any
+) -> None:
+    cape = client("wss://127.0.0.1:1", SECRET, policy=policy)
+    with pytest.raises(pycape.CapeError) as caught:
+        call(cape)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert SECRET not in "".join(shown.format())
