@@ -6,6 +6,14 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
+)
+
+// A process that was killed while it was starting another may have left it a copy of the lock's
+// descriptor, which that one closes in a moment.
+const (
+	lockTries = 20
+	lockPause = 50 * time.Millisecond
 )
 
 // lockFile takes a lock that ends with the process, or with the file.
@@ -14,7 +22,14 @@ func lockFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for try := range lockTries {
+		if try > 0 {
+			time.Sleep(lockPause)
+		}
+		if err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = errInUse
 	}
