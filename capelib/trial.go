@@ -29,7 +29,7 @@ type Trial struct {
 // attestation, for the enclave to take each piece of what is sent, and for the result.
 //
 // The zip and its ciphertext are held in memory, each as a whole: the protocol seals it in one
-// piece.
+// piece. It is made before the enclave is dialled.
 func Test(ctx context.Context, o Options, path string, input []byte) ([]byte, *Report, error) {
 	return Trial{Path: path, Input: input}.Run(ctx, o)
 }
@@ -50,7 +50,10 @@ func (d Trial) Run(ctx context.Context, o Options) ([]byte, *Report, error) {
 	defer function.close()
 	// Room that is not used takes no memory; growing would, for a copy.
 	archive := bytes.NewBuffer(make([]byte, 0, function.size+function.size/64+zipRoom))
-	if err := function.write(archive, func(int) {}); err != nil {
+	if err := function.write(untilDone{ctx, archive}, func(int) {}); err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, (&upload{trial: true}).failure(ctx, err, false)
+		}
 		return nil, nil, unfit(d.Path, err.Error())
 	}
 	dialing, cancel := context.WithTimeout(ctx, t.timeout)
@@ -88,6 +91,19 @@ func (d Trial) Run(ctx context.Context, o Options) ([]byte, *Report, error) {
 	}
 	socket.CloseWith(1000, "")
 	return output, report, nil
+}
+
+// untilDone writes until a context has ended.
+type untilDone struct {
+	ctx context.Context
+	io.Writer
+}
+
+func (u untilDone) Write(data []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Writer.Write(data)
 }
 
 // writePieces tells after each piece how many bytes have been written.

@@ -57,6 +57,17 @@ func TestTestTellsThatTheFunctionFailed(t *testing.T) {
 	wantError(t, err, capelib.CodeLimit, "limit.input")
 }
 
+func TestTestIsCancelledWhileTheZipIsMade(t *testing.T) {
+	t.Parallel()
+	s := startService(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, _, err := capelib.Test(ctx, s.options(), functionFolder(t, "echo"), nil)
+	if failure := wantError(t, err, capelib.CodeCancelled, "cancelled.not_sent"); failure.Message != "the test was cancelled before all was sent: test it again" {
+		t.Error(failure.Message)
+	}
+}
+
 func TestTestTellsThatTheConnectionWasLost(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
