@@ -150,6 +150,11 @@ func TestRunChecksTheFunction(t *testing.T) {
 	if output != "" || !strings.Contains(said, "policy.function_checksum") || status != 1 {
 		t.Errorf("a wrong checksum: %q, %q, exit status %d", output, said, status)
 	}
+	_ = enclave.process.Process.Signal(syscall.SIGTERM)
+	_ = enclave.process.Wait()
+	if log := enclave.log.String(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("the enclave takes a caller's refusal for a failure of its own: %s", log)
+	}
 }
 
 func TestExitStatusTellsRefusalFromUsage(t *testing.T) {

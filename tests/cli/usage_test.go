@@ -64,6 +64,17 @@ func TestTheCommandLineIsRefusedInOneLine(t *testing.T) {
 		"run f x -u ws://127.0.0.1:1 --any-enclave --insecure":                        `TLS is never left unchecked (--insecure, CAPE_DEV_DISABLE_SSL): name the authority to trust with --tls-ca`,
 		"deploy " + echo + " -u ws://127.0.0.1:1 --any-enclave --write-policy none/x": `none/x cannot be written: no such file or directory`,
 		"deploy " + echo + " -u ws://127.0.0.1:1 --any-enclave --write-policy tests":  `tests cannot be written: it is a directory`,
+		"run f --args [1 -u ws://127.0.0.1:1 --any-enclave":                           `--args is no JSON at byte 2: give an array such as '[3, 4]' (argument.json)`,
+		"list -u ws://127.0.0.1:1 -t /path/to/token":                                  `the token looks like the name of a file: give what is in it, as in --token "$(cat FILE)"`,
+		"list -u ws://127.0.0.1:1 -t ./token":                                         `the token looks like the name of a file: give what is in it, as in --token "$(cat FILE)"`,
+		"deploy " + echo + " -u ws://127.0.0.1:1":                                     `say which enclave to accept: --pcr INDEX:HEX, --policy FILE, or --any-enclave`,
+		"key -u ws://127.0.0.1:1 --policy x --pcr 0:00":                               `give --policy, or the policy by --pcr or --any-enclave, not both`,
+		"deploy x --function-checksum 00":                                             `deploy has no flag --function-checksum: 'cape deploy --help' lists them`,
+		"key --function-checksum 00":                                                  `key has no flag --function-checksum: 'cape key --help' lists them`,
+		"encrypt x --function-checksum 00":                                            `encrypt has no flag --function-checksum: 'cape encrypt --help' lists them`,
+		"test x y --function-checksum 00":                                             `test has no flag --function-checksum: 'cape test --help' lists them`,
+		"verify x --any-enclave --root none":                                          `--root none cannot be read: no such file or directory`,
+		"verify x --any-enclave --attestation-root none":                              `--attestation-root none cannot be read: no such file or directory`,
 		"login":                        `the issuer's address is missing: give --url, set CAPE_AUTH_HOST, or run 'cape config auth_host ADDRESS'`,
 		"login -u http://192.0.2.1":    `the issuer's address http://192.0.2.1 is not of the form https://host, or http:// to this machine`,
 		"login --link-aws-account":     `--link-aws-account` + ended + `leave it out`,
@@ -125,6 +136,33 @@ func TestWhatIsKeptIsOfUse(t *testing.T) {
 		}
 		if want := "cape: " + strings.Replace(says, "FOLDER", folder, 1) + "\n"; said != want || status != wanted {
 			t.Errorf("%q: %q, exit status %d; want %q", content, said, status, want)
+		}
+	}
+}
+
+func TestAPresetThatMeansNothingIsToldOnce(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	content := `{"enclave_hos": "x", "local_of_another": "y", "dev_disable_ssl": false, "xyzzy": true}`
+	if err := os.WriteFile(folder+"/presets.json", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, said, status := runIn(t, []string{"CAPE_LOCAL_CONFIG_DIR=" + folder}, "version")
+	want := "cape: the presets in FOLDER/presets.json have \"enclave_hos\", which is no setting: did you mean enclave_host? 'cape config --help' lists them\n" +
+		"cape: the presets in FOLDER/presets.json have \"xyzzy\", which is no setting: 'cape config --help' lists them\n"
+	if said != strings.ReplaceAll(want, "FOLDER", folder) || output == "" || status != 0 {
+		t.Errorf("%q, %q, exit status %d; want %q", output, said, status, want)
+	}
+}
+
+func TestShellsCompleteTheValuesOfFlags(t *testing.T) {
+	t.Parallel()
+	for args, value := range map[string]string{
+		"version -o": "json", "list --output": "plain", "enclave --fault": "foreign_chain", "function create -l": "python",
+	} {
+		output, _, status := runIn(t, nil, append(append([]string{"__complete"}, strings.Fields(args)...), "")...)
+		if !strings.Contains(output, value+"\n") || status != 0 {
+			t.Errorf("%s: %q, exit status %d", args, output, status)
 		}
 	}
 }

@@ -208,6 +208,29 @@ func TestAServiceFromDeploymentToDeletion(t *testing.T) {
 	s.wantRefused("no such function", token, "run", "ada/echo", "x", "--policy", policy)
 }
 
+// TestTheTokenOfAStartEndsWithTheNextOne is about the file of the token, too, which an enclave that is
+// killed leaves behind.
+func TestTheTokenOfAStartEndsWithTheNextOne(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	first := serve(t, data, "--auth", "--user", "ada")
+	first.want(first.token, "list")
+	first.kill(syscall.SIGKILL)
+	second := serve(t, data, "--auth", "--user", "bob")
+	second.wantRefused("the token was revoked", first.token, "list")
+	second.want(second.token, "list")
+	if first.line.Token != second.line.Token {
+		t.Errorf("the tokens are in %s and %s", first.line.Token, second.line.Token)
+	}
+	if info, err := os.Stat(second.line.Token); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	second.kill(syscall.SIGTERM)
+	if _, err := os.Stat(second.line.Token); !os.IsNotExist(err) {
+		t.Errorf("the token is left behind: %v", err)
+	}
+}
+
 func TestFoldersBesideAServiceAreForWhoeverHasAToken(t *testing.T) {
 	t.Parallel()
 	s := serve(t, filepath.Join(t.TempDir(), "data"), "--auth", "--user", "ada", filepath.Join(root, "tests/functions/echo"))

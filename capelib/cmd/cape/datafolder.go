@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -95,13 +96,25 @@ func (o *serviceOptions) open(log *slog.Logger) (*openedService, error) {
 	return opened, nil
 }
 
+// makeToken makes the token of this start, and revokes those of earlier ones, whoever they were for.
 func (s *openedService) makeToken(user string) (string, error) {
-	for _, earlier := range s.store.Tokens(user) {
-		if earlier.Name == firstToken {
-			if err := s.store.DeleteToken(earlier.ID); err != nil {
-				return "", err
-			}
+	for _, earlier := range s.store.TokensNamed(firstToken) {
+		if err := s.store.DeleteToken(earlier.ID); err != nil {
+			return "", err
 		}
 	}
 	return s.CreateToken(user, wire.TokenRequest{Name: firstToken})
+}
+
+// readyFolder makes the folder for the files of the ready line, which remove removes. That of a data
+// folder takes the place of the one that an enclave has left which was killed.
+func (o *serviceOptions) readyFolder() (folder string, remove func(), err error) {
+	if o.data == "" {
+		folder, err = os.MkdirTemp("", "cape-enclave-")
+	} else if folder, err = filepath.Abs(filepath.Join(o.data, "ready")); err == nil {
+		if err = os.RemoveAll(folder); err == nil {
+			err = os.Mkdir(folder, 0o700)
+		}
+	}
+	return folder, func() { _ = os.RemoveAll(folder) }, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -23,7 +24,7 @@ type deployFlags struct {
 
 func newDeployCommand(e *environment) *cobra.Command {
 	flags := deployFlags{}
-	flags.environment = e
+	flags.environment, flags.policy.noFunction = e, true
 	command := &cobra.Command{
 		Use:   "deploy DIR|ZIP",
 		Short: "Deploy a function to an attested enclave",
@@ -33,9 +34,9 @@ there is no list of files to leave out.
 
 It prints the function's id, its checksum, which is SHA-256 of that zip, and its name, and then a
 policy that accepts this function in this enclave and nothing else; --write-policy puts that into
-a file for 'cape run --policy'. The name lacks its user where the token does not tell whom it
-belongs to: 'cape list' has it whole. A name that is taken means the newest function; older ones
-stay under their ids until they are deleted, and do not get the name back.
+a file for 'cape run --policy'. The name is left out where neither the token nor the service tells
+whose it is. A name that is taken means the newest function; older ones stay under their ids until
+they are deleted, do not get the name back, and are listed without one.
 
 The policy for this cannot pin a function's checksum: there is no function yet to state one.
 Refused are an empty folder, a link that leads out of it, a file that is not a zip, and what has
@@ -53,6 +54,24 @@ more than 1,000,000,000 bytes unpacked.
 	f.BoolVar(&flags.public, "public", false, "let anyone call the function")
 	f.StringVar(&flags.policyTo, "write-policy", "", "write the policy that pins the function to `FILE`")
 	return command
+}
+
+// fullName is the name of a function with its user: the one that the token names or, where it names
+// none, that of which the service says so in its list; "": nobody says so.
+func fullName(ctx context.Context, options capelib.Options, deployed *capelib.Deployed) string {
+	if user := claim(options.Token, usernameClaim); user != "" {
+		return user + "/" + deployed.Name
+	}
+	functions, err := capelib.List(ctx, options, 0, 0)
+	if err != nil {
+		return ""
+	}
+	for _, f := range functions {
+		if f.ID == deployed.ID && strings.HasSuffix(f.Name, "/"+deployed.Name) {
+			return f.Name
+		}
+	}
+	return ""
 }
 
 // deployedFunction is the result in JSON.
@@ -92,8 +111,8 @@ func (flags *deployFlags) deploy(command *cobra.Command, path string) error {
 		return err
 	}
 	result := deployedFunction{ID: deployed.ID, Checksum: hex.EncodeToString(deployed.Checksum), Name: deployed.Name}
-	if user := claim(options.Token, usernameClaim); user != "" && !strings.Contains(deployed.Name, "/") {
-		result.Name = user + "/" + deployed.Name
+	if !strings.Contains(deployed.Name, "/") {
+		result.Name = fullName(ctx, options, deployed)
 	}
 	result.Policy = pinningPolicy{FunctionChecksum: result.Checksum, PCRs: map[string][]string{}, AllowDebug: deployed.Report.DebugMode}
 	for _, index := range []string{"0", "1", "2"} {
@@ -107,7 +126,11 @@ func (flags *deployFlags) deploy(command *cobra.Command, path string) error {
 	}
 	policy = append(policy, '\n')
 	err = flags.environment.print(result, func(w io.Writer) {
-		table(w, [][]string{{"function_id", result.ID}, {"function_checksum", result.Checksum}, {"function_name", result.Name}})
+		rows := [][]string{{"function_id", result.ID}, {"function_checksum", result.Checksum}}
+		if result.Name != "" {
+			rows = append(rows, []string{"function_name", result.Name})
+		}
+		table(w, rows)
 		if flags.policyTo == "" {
 			_, _ = io.WriteString(w, "\npolicy that pins it, for 'cape run --policy FILE':\n"+string(policy))
 		}

@@ -46,13 +46,15 @@ With --data it is a service: clients deploy functions to it, encrypt for it and 
 and all that outlives it. What is in the data folder is secret. Any token is accepted, and names
 whoever it says; with --auth only tokens that the enclave made, or that a key of --auth-keys
 signed. The first of its own is in a file that the ready line names; it is made anew on each start,
-and that of the user's last start is revoked. 'cape token create' makes tokens that last. A token
+and that of the last start is revoked. 'cape token create' makes tokens that last. A token
 that a key of --auth-keys signed has to expire, and its user is the claim
 https://capeprivacy.com/username, or else sub; never nickname, which users may choose.
 
 When it is ready it prints one line of JSON on standard output: "url", "attestation_root" and,
-with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "functions" and
-"pcrs"; with --auth also "token", the path of a file with one. Logs go to standard error.
+with --tls, "tls_ca" (paths of PEM files that last as long as the enclave), "functions" (those of
+the folders that were named; 'cape list' shows those of the data folder) and "pcrs"; with --auth
+also "token", the path of a file with one. The files are in the folder "ready" of the data folder,
+if there is one, and so have the same paths at the next start. Logs go to standard error.
 
 The limits are for each connection, and hold as far as the kernel grants them. A SIZE is a number
 of bytes, or one with KiB, MiB or GiB; a TIME has its unit, such as 90s.
@@ -83,6 +85,7 @@ Exit status: 0 it was ended by SIGINT or SIGTERM; 2 it cannot start.`,
 	flags.service.register(command)
 	flags.limits.register(command)
 	f.StringArrayVar(&flags.faults, "fault", nil, "misbehave as `NAME` says, to test clients: "+faultNames())
+	offer(command, "fault", strings.Split(faultNames(), ", ")...)
 	return command
 }
 
@@ -148,11 +151,11 @@ func (flags *enclaveFlags) serve(ctx context.Context, folders []string) error {
 		return usageError{err}
 	}
 	defer server.Close()
-	folder, err := os.MkdirTemp("", "cape-enclave-")
+	folder, remove, err := flags.service.readyFolder()
 	if err != nil {
 		return usageError{err}
 	}
-	defer os.RemoveAll(folder)
+	defer remove()
 	line, err := readyLine(server.Info(), folder, token)
 	if err != nil {
 		return usageError{err}

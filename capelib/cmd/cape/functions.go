@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,8 +18,8 @@ func newListCommand(e *environment) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List your functions",
-		Long: `List prints the functions of the token's owner, as the service names them. Nothing is attested
-here.
+		Long: `List prints the functions of the token's owner, the newest first, as the service names them. One has
+no name, shown as -, when a newer one has taken it: run it by its id. Nothing is attested here.
 
 ` + exitStatus,
 		Example: `  cape list --url ws://127.0.0.1:8765 --token $TOKEN
@@ -45,7 +46,7 @@ here.
 			return e.print(value, func(w io.Writer) {
 				rows := [][]string{{"NAME", "ID", "CREATED AT"}}
 				for _, f := range functions {
-					rows = append(rows, []string{f.Name, f.ID, shownTime(&f.CreatedAt)})
+					rows = append(rows, []string{cmp.Or(f.Name, "-"), f.ID, shownTime(&f.CreatedAt)})
 				}
 				table(w, rows)
 			})
@@ -60,7 +61,7 @@ here.
 func newDeleteCommand(e *environment) *cobra.Command {
 	return newRemoval(e, capelib.Delete, cobra.Command{
 		Short:   "Delete a function",
-		Long:    "Delete removes a function, by its id. It can be run no more.\n\n" + exitStatus,
+		Long:    "Delete removes a function, by its id. It can be run no more, and its name leads to no other one.\n\n" + exitStatus,
 		Example: `  cape delete $FUNCTION --url ws://127.0.0.1:8765 --token $TOKEN`,
 		Args:    exactly(1, "name one function by its id; 'cape list' shows it"),
 	})
@@ -98,6 +99,7 @@ input, and an empty requirements.txt, which is for you: nothing installs what it
 		},
 	}
 	create.Flags().StringVarP(&language, "language", "l", "python", "`LANGUAGE` of the function: python")
+	offer(create, "language", "python")
 	command.AddCommand(create)
 	return command
 }

@@ -14,7 +14,7 @@ import (
 
 func newKeyCommand(e *environment) *cobra.Command {
 	flags := attestedFlags{}
-	flags.environment = e
+	flags.environment, flags.policy.noFunction = e, true
 	command := &cobra.Command{
 		Use:   "key",
 		Short: "Print your Cape key, which an attested enclave states",
@@ -56,7 +56,7 @@ type encryptFlags struct {
 
 func newEncryptCommand(e *environment) *cobra.Command {
 	flags := encryptFlags{}
-	flags.environment = e
+	flags.environment, flags.policy.noFunction = e, true
 	command := &cobra.Command{
 		Use:   "encrypt [INPUT]",
 		Short: "Encrypt an input that only a user's functions can read",

@@ -40,7 +40,7 @@ func run(args []string) int {
 	var e environment
 	root := newRootCommand(&e)
 	root.SetArgs(args)
-	err := root.Execute()
+	command, err := root.ExecuteC()
 	if e.verbose {
 		for _, record := range capelib.Log(0) {
 			fmt.Fprintf(os.Stderr, "cape: %s: %s\n", record.Level, record.Message)
@@ -50,7 +50,7 @@ func run(args []string) int {
 		return 0
 	}
 	e.bar.end()
-	status := explain(err)
+	status := explain(command, err)
 	if signalled := e.signalled(); signalled != 0 {
 		return 128 + int(signalled)
 	}
@@ -58,7 +58,7 @@ func run(args []string) int {
 }
 
 // explain says in one line what went wrong, and gives the exit status.
-func explain(err error) int {
+func explain(command *cobra.Command, err error) int {
 	var failure *capelib.Error
 	var usage usageError
 	switch {
@@ -69,7 +69,7 @@ func explain(err error) int {
 		return exitUsage
 	case errors.As(err, &failure):
 		message := strings.Replace(failure.Message, "(insecure_ws)", "(--insecure-ws)", 1)
-		fmt.Fprintf(os.Stderr, "cape: %s%s (%s)\n", message, hint(failure), failure.Reason)
+		fmt.Fprintf(os.Stderr, "cape: %s%s (%s)\n", message, hint(command, failure), failure.Reason)
 		if failure.Code == capelib.CodeArgument {
 			return exitUsage
 		}
@@ -82,8 +82,10 @@ func explain(err error) int {
 }
 
 // hint names the flag that helps, where the library cannot know it.
-func hint(failure *capelib.Error) string {
+func hint(command *cobra.Command, failure *capelib.Error) string {
 	switch {
+	case failure.Code == capelib.CodeTimeout && command.Flags().Lookup("timeout") != nil:
+		return "; --timeout allows more"
 	case failure.Code == capelib.CodeAuth && !strings.Contains(failure.Message, "log in"):
 		return "; give a --token that is good for this, or run 'cape login'"
 	case failure.Reason == "tls.unknown_authority":
@@ -130,6 +132,7 @@ func newRootCommand(e *environment) *cobra.Command {
 		},
 	}
 	e.register(root)
+	offer(root, "output", "plain", "json")
 	root.Args = noSuchCommand
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }
 	root.SetFlagErrorFunc(badFlag)

@@ -12,6 +12,7 @@ import (
 
 // policyFlags say which enclaves are accepted.
 type policyFlags struct {
+	noFunction        bool // is asked for, which a checksum could be of
 	pcrs              []string
 	functionChecksum  string
 	keyPolicyChecksum string
@@ -22,8 +23,10 @@ type policyFlags struct {
 func (p *policyFlags) register(command *cobra.Command) {
 	f := command.Flags()
 	f.StringSliceVarP(&p.pcrs, "pcr", "p", nil, "`INDEX:HEX` that the enclave must have; repeat for more indices or more accepted values")
-	f.StringVar(&p.functionChecksum, "function-checksum", "", "SHA-256 of the function's zip, as `HEX`")
-	f.StringVar(&p.keyPolicyChecksum, "key-policy-checksum", "", "SHA-256 of the enclave's key policy, as `HEX`")
+	if !p.noFunction {
+		f.StringVar(&p.functionChecksum, "function-checksum", "", "SHA-256 of the function's zip, as `HEX`")
+		f.StringVar(&p.keyPolicyChecksum, "key-policy-checksum", "", "SHA-256 of the enclave's key policy, as `HEX`")
+	}
 	f.BoolVar(&p.anyEnclave, "any-enclave", false, "accept whatever enclave answers")
 	f.BoolVar(&p.allowDebug, "allow-debug", false, "accept an enclave in debug mode, whose console its host can read")
 }
@@ -63,9 +66,17 @@ func (p *policyFlags) policy() (*capelib.Policy, error) {
 		policy.KeyChecksum = checksum
 	}
 	if !p.given() {
-		return nil, usagef("say which enclave to accept: --pcr INDEX:HEX, --function-checksum HEX, --policy FILE, or --any-enclave")
+		return nil, usagef("say which enclave to accept: --pcr INDEX:HEX, %s--policy FILE, or --any-enclave", p.checksumToo("--function-checksum HEX, "))
 	}
 	return policy, nil
+}
+
+// checksumToo is a part of a message, where the flag is there that it is about.
+func (p *policyFlags) checksumToo(text string) string {
+	if p.noFunction {
+		return ""
+	}
+	return text
 }
 
 // given says that the flags themselves say which enclave to accept.
@@ -79,7 +90,7 @@ func (p *policyFlags) orFile(by, name string) (*capelib.Policy, error) {
 		return p.policy()
 	}
 	if p.given() {
-		return nil, usagef("give --policy, or the policy by --pcr, --function-checksum or --any-enclave, not both")
+		return nil, usagef("give --policy, or the policy by --pcr%s or --any-enclave, not both", p.checksumToo(", --function-checksum"))
 	}
 	text, err := readFile(by, name)
 	if err != nil {

@@ -16,8 +16,9 @@ func newRemoval(e *environment, remove func(context.Context, capelib.Options, st
 	command := &texts
 	command.Use = "delete ID"
 	command.RunE = func(command *cobra.Command, args []string) error {
+		list := strings.Replace(command.CommandPath(), "delete", "list", 1)
 		if strings.Contains(args[0], "/") {
-			return usagef("%s is a name: give the id, which %s shows", shown(args[0]), strings.Replace(command.CommandPath(), "delete", "list", 1))
+			return usagef("%s is a name: give the id, which %s shows", shown(args[0]), list)
 		}
 		options, err := flags.options()
 		if err != nil {
@@ -26,10 +27,21 @@ func newRemoval(e *environment, remove func(context.Context, capelib.Options, st
 		ctx, stop := e.untilInterrupted(command.Context())
 		defer stop()
 		if err := remove(ctx, options, args[0]); err != nil {
-			return err
+			return notAnID(args[0], list, err)
 		}
 		return e.print(map[string]string{"deleted": args[0]}, func(w io.Writer) { _, _ = io.WriteString(w, "deleted "+args[0]+"\n") })
 	}
 	flags.register(command)
 	return command
+}
+
+// idLength is that of the ids of functions and tokens.
+const idLength = 22
+
+// notAnID says that what was not found is no id, if so it seems.
+func notAnID(argument, list string, err error) error {
+	if failure := capelib.AsError(err); failure.Reason == "connect.not_found" && len(argument) != idLength {
+		return capelib.NewError(failure.Reason, failure.Message+"; "+argument+" looks like a name: give the id, which "+list+" shows")
+	}
+	return err
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -116,6 +119,11 @@ func (flags *runFlags) readInput(args []string) ([]byte, error) {
 		arguments := strings.TrimSpace(flags.arguments)
 		switch {
 		case strings.HasPrefix(arguments, "["):
+			// The library would count bytes in what is around it.
+			var malformed *json.SyntaxError
+			if err := json.Unmarshal([]byte(arguments), new(json.RawMessage)); errors.As(err, &malformed) {
+				return nil, capelib.NewError("argument.json", fmt.Sprintf("--args is no JSON at byte %d: give an array such as '[3, 4]'", malformed.Offset))
+			}
 			arguments = `{"args": ` + arguments + `}`
 		case !strings.HasPrefix(arguments, "{"):
 			return nil, usagef(`--args %s: give a JSON array such as '[3, 4]', or {"args": [...], "kwargs": {...}}`, arguments)

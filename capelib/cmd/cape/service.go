@@ -37,6 +37,9 @@ func (s *serviceFlags) options() (capelib.Options, error) {
 			return o, err
 		}
 	}
+	if strings.IndexAny(o.Token, "/.~") == 0 { // with which no token begins
+		return o, usagef("the token looks like the name of a file: give what is in it, as in --token \"$(cat FILE)\"")
+	}
 	o.TLSCA, err = s.environment.file("--tls-ca", s.tlsCA, "tls_ca")
 	return o, err
 }

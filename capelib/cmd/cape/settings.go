@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,7 +79,22 @@ func (e *environment) load(begins bool) error {
 	if e.presets, err = parsePresets(content); err != nil {
 		return usagef("the presets in %s cannot be used: %v", path, err)
 	}
+	e.warnOfUnknown(path)
 	return nil
+}
+
+// warnOfUnknown says which presets are of no meaning. Those of the original command's are known, and
+// names that begin with local_ are its own too.
+func (e *environment) warnOfUnknown(path string) {
+	var known []string
+	for _, s := range settings {
+		known = append(known, s.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.presets)) {
+		if !slices.Contains(known, name) && !strings.HasPrefix(name, "local_") {
+			fmt.Fprintf(os.Stderr, "cape: the presets in %s have %q, which is no setting: %s'cape config --help' lists them\n", path, name, meant(asCommands(known), "", name))
+		}
+	}
 }
 
 // refuseUnchecked refuses what other clients take for a reason to leave TLS unchecked.

@@ -13,7 +13,7 @@ type testFlags struct {
 
 func newTestCommand(e *environment) *cobra.Command {
 	flags := testFlags{}
-	flags.environment = e
+	flags.environment, flags.policy.noFunction = e, true
 	command := &cobra.Command{
 		Use:   "test DIR|ZIP [INPUT]",
 		Short: "Try a function in an attested enclave, without deploying it",

@@ -72,6 +72,22 @@ func meant(of *cobra.Command, prefix, name string) string {
 	return "did you mean " + strings.Join(similar, " or ") + "? "
 }
 
+// asCommands are names as if they were commands, so that the same notion of likeness counts.
+func asCommands(names []string) *cobra.Command {
+	commands := &cobra.Command{}
+	for _, name := range names {
+		commands.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
+	}
+	return commands
+}
+
+// offer has shells complete the value of a flag.
+func offer(command *cobra.Command, flag string, values ...string) {
+	if err := command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // there is no such flag: a defect that every start meets
+	}
+}
+
 // badFlag puts what is wrong with a flag into words.
 func badFlag(command *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
@@ -81,15 +97,14 @@ func badFlag(command *cobra.Command, err error) error {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		return usagef("%s has no flag -%s: '%s --help' lists them", command.Name(), unknown.GetSpecifiedName(), command.CommandPath())
 	case errors.As(err, &unknown):
-		// The flags as commands, so that the same notion of likeness counts.
-		flags := &cobra.Command{}
+		var flags []string
 		command.Flags().VisitAll(func(flag *pflag.Flag) {
 			if !flag.Hidden {
-				flags.AddCommand(&cobra.Command{Use: flag.Name, Run: func(*cobra.Command, []string) {}})
+				flags = append(flags, flag.Name)
 			}
 		})
 		name := unknown.GetSpecifiedName()
-		return usagef("%s has no flag --%s: %s'%s --help' lists them", command.Name(), name, meant(flags, "--", name), command.CommandPath())
+		return usagef("%s has no flag --%s: %s'%s --help' lists them", command.Name(), name, meant(asCommands(flags), "--", name), command.CommandPath())
 	case errors.As(err, &missing):
 		return usagef("--%s lacks its value: %s", missing.GetFlag().Name, wanted(missing.GetFlag()))
 	case errors.As(err, &invalid):

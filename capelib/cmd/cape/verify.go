@@ -21,13 +21,14 @@ const maxDocumentFile = 1 << 20
 
 // verifyFlags are those of 'cape verify'.
 type verifyFlags struct {
-	roots          []string
-	at             string
-	atDocumentTime bool
-	policyFile     string
-	nonce          string
-	json           bool
-	policy         policyFlags
+	attestationRoots []string
+	roots            []string // the same, under the flag's other name
+	at               string
+	atDocumentTime   bool
+	policyFile       string
+	nonce            string
+	json             bool
+	policy           policyFlags
 }
 
 // errRefused ends the command with the status of a refusal, after the report has been printed.
@@ -59,7 +60,8 @@ Exit status: 0 accepted, 1 refused, 2 the command line or a file cannot be used.
 		},
 	}
 	f := command.Flags()
-	f.StringArrayVar(&flags.roots, "root", nil, "`FILE` of PEM roots to trust in place of the AWS Nitro root; repeat for more")
+	f.StringArrayVar(&flags.attestationRoots, "attestation-root", nil, "`FILE` of PEM roots to trust in place of the AWS Nitro root; repeat for more")
+	f.StringArrayVar(&flags.roots, "root", nil, "the same as --attestation-root, as a `FILE`")
 	f.StringVar(&flags.at, "at", "", "judge validity at `TIME`, of the form 2026-01-31T12:00:00Z, in place of now")
 	f.BoolVar(&flags.atDocumentTime, "at-document-time", false, "judge an archived document at the time that it was signed")
 	f.StringVar(&flags.policyFile, "policy", "", "JSON `FILE` of the policy")
@@ -110,12 +112,14 @@ func (flags *verifyFlags) options() (capelib.VerifyOptions, error) {
 	if o.Policy, err = flags.policy.orFile("--policy", flags.policyFile); err != nil {
 		return o, err
 	}
-	for _, file := range flags.roots {
-		root, err := readFile("--root", file)
-		if err != nil {
-			return o, err
+	for by, files := range map[string][]string{"--attestation-root": flags.attestationRoots, "--root": flags.roots} {
+		for _, file := range files {
+			root, err := readFile(by, file)
+			if err != nil {
+				return o, err
+			}
+			o.AttestationRoots = append(append(o.AttestationRoots, root...), '\n')
 		}
-		o.AttestationRoots = append(append(o.AttestationRoots, root...), '\n')
 	}
 	if flags.at != "" && flags.atDocumentTime {
 		return o, usagef("give --at or --at-document-time, not both")
