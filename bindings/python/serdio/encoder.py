@@ -55,6 +55,27 @@ def serialize_call(
         return _Encoder(encoder).pack(envelope)
     except RecursionError:
         raise ValueError("the value is nested too deeply for the stack that is left") from None
+    except (TypeError, OverflowError, ValueError, BufferError) as error:
+        told = _told(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _told(error: Exception) -> Exception | None:
+    """What msgpack raised, with what to do about it; None where it is another's error."""
+    text = str(error)
+    if text.startswith("can not serialize"):
+        return TypeError(f"{text}: convert it, or give an encoder for it")
+    if text.startswith("Cannot serialize <"):  # msgpack without its C extension shows the object
+        return TypeError("an object is of no type that serdio knows: convert it, or give an encoder")
+    if text == "Integer value out of range":
+        return OverflowError("an integer needs more than 64 bits: send it as text or as bytes")
+    if text.startswith("recursion limit exceeded"):
+        return ValueError("the value is nested too deeply: does the encoder come to an end?")
+    if text.startswith("memoryview:"):
+        return TypeError("a memoryview must be contiguous: make bytes of it")
+    return None
 
 
 class _Encoder:
