@@ -270,8 +270,9 @@ CAPE_API int32_t cape_op_result(cape_handle operation, cape_handle *conn, uint8_
  *                    lets anyone call it. Sealed to the Cape key as it is sent.
  *   "test" *         the function's result. It is run once with input, and not deployed. "path": as
  *                    for a deploy.
- *   "list"           [{"id", "name", "created_at"}, ...], the functions of the token's owner.
- *                    "limit": 1 to 1000 of them, 50 by default. "offset": from which one on.
+ *   "list"           [{"id", "name", "created_at"}, ...], the functions of the token's owner. A
+ *                    name that a newer function has taken is "" here. "limit": 1 to 1000 of them,
+ *                    50 by default. "offset": from which one on.
  *   "delete"         nothing; the function "id" can be run no more
  *   "token_create"   a new token, as text. It is a secret that is told only once. "name",
  *                    "description"; "function": the id of the only one that it may call;

@@ -38,7 +38,7 @@ export interface ListOptions extends CallOptions {
 export interface DeployedFunction {
   /** An id of 22 characters. */
   readonly id: string;
-  /** `user/name`. */
+  /** `user/name`, or empty where a newer function has taken it. */
   readonly name: string;
   /** When it was deployed. */
   readonly createdAt: Date;

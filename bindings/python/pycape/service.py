@@ -31,7 +31,7 @@ class DeployedFunction(TypedDict):
     """A function of the caller's, as a service tells of it."""
 
     id: str  #: 22 characters
-    name: str  #: "user/name"
+    name: str  #: "user/name", or "" where a newer function has taken it
     created_at: str  #: RFC 3339
 
 
