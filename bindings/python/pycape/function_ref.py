@@ -63,7 +63,7 @@ class FunctionRef:
         self._set("_id", id)
         for value in (function_hash, checksum):
             self._set(_kind(value), value)
-        self._set("_name", None if name is None else _full_name(name))
+        self._set("_name", name)
         self._set("_token", token)
         if self._id is None and self._name is None:
             raise ArgumentError(
@@ -75,6 +75,8 @@ class FunctionRef:
             return
         value = value.raw if isinstance(value, Token) else value
         checks.text(value, _MEANINGS[attribute], "argument.function")
+        if attribute == "_name":
+            _check_full_name(value)
         if getattr(self, attribute) not in (None, value):
             raise ArgumentError(
                 f"a function was given two different values as its {attribute[1:]}: give one",
@@ -279,13 +281,12 @@ def _is_full_name(text: str) -> bool:
     )
 
 
-def _full_name(name: Any) -> Any:
-    if isinstance(name, str) and name.count("/") != 1:
+def _check_full_name(name: str) -> None:
+    if name.count("/") != 1 or not all(name.split("/")):
         raise ArgumentError(
             f'a function\'s name has the form "user/name", not {checks.quoted(name)}',
             reason="argument.function",
         )
-    return name
 
 
 def _json_of(source: Any) -> tuple[str, str]:

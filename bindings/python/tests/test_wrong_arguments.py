@@ -95,6 +95,17 @@ def test_the_error_about_a_long_text_is_short(offline: Cape, call: Callable[[Cap
     refused(lambda: call(offline), ValueError)
 
 
+@pytest.mark.parametrize("name", ["/", "a/", "/a", "a/b/c", "a//b"])
+def test_a_name_that_lacks_a_part_is_a_value_error(name: str) -> None:
+    for make in (
+        lambda: FunctionRef(name),
+        lambda: FunctionRef(name=name),
+        lambda: FunctionRef(ID, name),
+        lambda: FunctionRef(ID, checksum=name),
+    ):
+        refused(make, ValueError)
+
+
 def test_an_empty_path_is_not_the_folder_where_one_is(offline: Cape) -> None:
     for call in (offline.deploy, offline.test, LocalEnclave):
         refused(lambda: call(""), ValueError)
