@@ -146,14 +146,42 @@ func TestRunChecksTheFunction(t *testing.T) {
 	if output != "x" || said != "" || status != 0 {
 		t.Errorf("the right checksum: %q, %q, exit status %d", output, said, status)
 	}
-	output, said, status = run(t, "", enclave.at("run", "local/echo", "x", "--function-checksum", strings.Repeat("00", 32))...)
-	if output != "" || !strings.Contains(said, "policy.function_checksum") || status != 1 {
-		t.Errorf("a wrong checksum: %q, %q, exit status %d", output, said, status)
+	for range 3 { // each time the enclave hears of it at another moment
+		output, said, status = run(t, "", enclave.at("run", "local/echo", "x", "--function-checksum", strings.Repeat("00", 32))...)
+		if output != "" || !strings.Contains(said, "policy.function_checksum") || status != 1 {
+			t.Errorf("a wrong checksum: %q, %q, exit status %d", output, said, status)
+		}
 	}
 	_ = enclave.process.Process.Signal(syscall.SIGTERM)
 	_ = enclave.process.Wait()
 	if log := enclave.log.String(); strings.Contains(log, "level=ERROR") {
 		t.Errorf("the enclave takes a caller's refusal for a failure of its own: %s", log)
+	}
+}
+
+func TestAnEnclaveWithoutADataFolderSaysWhatItLacks(t *testing.T) {
+	t.Parallel()
+	enclave := start(t, "tests/functions/echo")
+	for _, command := range []string{"list", "token list"} {
+		output, said, status := run(t, "", append(strings.Fields(command), "--url", enclave.URL)...)
+		const says = " does not have what was asked for: this enclave keeps neither functions nor tokens: start it with a data folder, cape enclave --data (connect.not_found)\n"
+		if output != "" || !strings.HasSuffix(said, says) || status != 1 {
+			t.Errorf("%s: %q, %q, exit status %d", command, output, said, status)
+		}
+	}
+}
+
+func TestADeadlineThatPassesNamesItsFlag(t *testing.T) {
+	t.Parallel()
+	enclave := start(t, "--fault", "no_reply", "tests/functions/echo")
+	for name, flags := range map[string][]string{
+		"connecting": {"--url", enclave.URL, "--timeout", "1ns"},
+		"running":    enclave.at("--timeout", "2s"),
+	} {
+		output, said, status := run(t, "", append([]string{"run", "local/echo", "x", "--any-enclave"}, flags...)...)
+		if output != "" || !strings.Contains(said, "; --timeout allows more (timeout.") || status != 1 {
+			t.Errorf("%s: %q, %q, exit status %d", name, output, said, status)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -49,7 +50,9 @@ func prepare(t testing.TB, folder string, later func(func())) map[string]string 
 	return map[string]string{
 		"URL": info.URL, "PCR0": pcr, "PCR2": hex.EncodeToString(info.PCRs[2]), "WRONG": strings.Repeat("5a", 48),
 		"TOKEN": master(), "OTHER_TOKEN": accessToken("bob"), "USERNAME": user,
-		"HOME": filepath.Join(folder, "home"), "CAPE_LOCAL_CONFIG_DIR": filepath.Join(folder, "home", "cape"),
+		"SUBJECT_TOKEN": signed(jwt.MapClaims{"sub": user}), "ENDLESS_TOKEN": endless(jwt.MapClaims{"sub": user}),
+		"NAMELESS_TOKEN": signed(jwt.MapClaims{"sub": "auth|" + user}),
+		"HOME":           filepath.Join(folder, "home"), "CAPE_LOCAL_CONFIG_DIR": filepath.Join(folder, "home", "cape"),
 		"PATH": absolute(t, "build") + string(os.PathListSeparator) + os.Getenv("PATH"),
 	}
 }

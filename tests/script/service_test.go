@@ -43,9 +43,18 @@ var secrets = sync.OnceValue(func() (made struct {
 var master = sync.OnceValue(func() string { return accessToken(user) })
 
 func accessToken(of string) string {
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
-		"sub": "auth|" + of, "https://capeprivacy.com/username": of, "exp": time.Now().Add(time.Hour).Unix(),
-	})
+	return signed(jwt.MapClaims{"sub": "auth|" + of, "https://capeprivacy.com/username": of})
+}
+
+// signed is a token of the issuer that ends in an hour.
+func signed(claims jwt.MapClaims) string {
+	claims["exp"] = time.Now().Add(time.Hour).Unix()
+	return endless(claims)
+}
+
+// endless is a token of the issuer that says no more than its claims.
+func endless(claims jwt.MapClaims) string {
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 	text, err := token.SignedString(secrets().issuer)
 	if err != nil {
 		panic(err)
