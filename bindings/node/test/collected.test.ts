@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -51,6 +51,33 @@ test("a client that nobody has any more is closed, with a warning, once its call
   assert.equal(open(), 0);
   const [warning] = (await warned) as [NodeJS.ErrnoException];
   assert.deepEqual([warning.name, warning.code], ["CapeWarning", "CAPE_NOT_CLOSED"]);
+});
+
+test("ten thousand calls leave nothing in memory, nor on their signal", { timeout: 60_000 }, async () => {
+  await using enclave = await LocalEnclave.start(functionFolder("echo"), { python: python() });
+  using cape = new Cape({ enclave });
+  await cape.connect("local/echo");
+  const { signal } = new AbortController();
+  const input = Buffer.alloc(1_000);
+  const onProgress = (): void => undefined;
+  async function calls(count: number): Promise<void> {
+    for (let begun = 0; begun < count; begun += 500) {
+      await Promise.all(Array.from({ length: 500 }, () => cape.invoke(input, { signal, onProgress })));
+    }
+  }
+  function held(): number {
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  }
+  await calls(1_000);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const before = held();
+  await calls(10_000);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.ok(held() - before < 1_000_000, "a hundred bytes of each are left");
+  assert.equal(counters().handles.operations, 0);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 test("a client that was closed is collected without a warning", { timeout: 60_000 }, async () => {
