@@ -226,7 +226,7 @@ func TestTheTokenOfAStartEndsWithTheNextOne(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 	second.kill(syscall.SIGTERM)
-	if _, err := os.Stat(second.line.Token); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Dir(second.line.Token)); !os.IsNotExist(err) {
 		t.Errorf("the token is left behind: %v", err)
 	}
 }

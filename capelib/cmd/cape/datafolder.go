@@ -106,15 +106,30 @@ func (s *openedService) makeToken(user string) (string, error) {
 	return s.CreateToken(user, wire.TokenRequest{Name: firstToken})
 }
 
-// readyFolder makes the folder for the files of the ready line, which remove removes. That of a data
-// folder takes the place of the one that an enclave has left which was killed.
+// The files of the ready line.
+const (
+	rootFile      = "attestation-root.pem"
+	authorityFile = "tls-ca.pem"
+	tokenFile     = "token"
+)
+
+// readyFolder makes the folder for the files of the ready line, which remove removes. In that of a data
+// folder they take the place of those that an enclave has left which was killed. Whatever else is there
+// is somebody else's, and stays.
 func (o *serviceOptions) readyFolder() (folder string, remove func(), err error) {
 	if o.data == "" {
 		folder, err = os.MkdirTemp("", "cape-enclave-")
 	} else if folder, err = filepath.Abs(filepath.Join(o.data, "ready")); err == nil {
-		if err = os.RemoveAll(folder); err == nil {
-			err = os.Mkdir(folder, 0o700)
+		err = os.MkdirAll(folder, 0o700)
+	}
+	remove = func() {
+		for _, name := range []string{rootFile, authorityFile, tokenFile} {
+			_ = os.Remove(filepath.Join(folder, name))
 		}
 	}
-	return folder, func() { _ = os.RemoveAll(folder) }, err
+	remove()
+	return folder, func() {
+		remove()
+		_ = os.Remove(folder)
+	}, err
 }

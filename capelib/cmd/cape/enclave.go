@@ -185,18 +185,18 @@ func readyLine(info enclave.Info, folder, token string) (string, error) {
 	if err := json.Unmarshal(described, &line); err != nil {
 		return "", err
 	}
-	line.AttestationRoot = filepath.Join(folder, "attestation-root.pem")
+	line.AttestationRoot = filepath.Join(folder, rootFile)
 	if err := os.WriteFile(line.AttestationRoot, info.AttestationRoot, 0o644); err != nil {
 		return "", err
 	}
 	if len(info.TLSCA) > 0 {
-		line.TLSCA = filepath.Join(folder, "tls-ca.pem")
+		line.TLSCA = filepath.Join(folder, authorityFile)
 		if err := os.WriteFile(line.TLSCA, info.TLSCA, 0o644); err != nil {
 			return "", err
 		}
 	}
 	if token != "" {
-		line.Token = filepath.Join(folder, "token")
+		line.Token = filepath.Join(folder, tokenFile)
 		if err := os.WriteFile(line.Token, []byte(token), 0o600); err != nil {
 			return "", err
 		}
