@@ -122,14 +122,14 @@ func (o *serviceOptions) readyFolder() (folder string, remove func(), err error)
 	} else if folder, err = filepath.Abs(filepath.Join(o.data, "ready")); err == nil {
 		err = os.MkdirAll(folder, 0o700)
 	}
-	remove = func() {
+	empty := func() {
 		for _, name := range []string{rootFile, authorityFile, tokenFile} {
 			_ = os.Remove(filepath.Join(folder, name))
 		}
 	}
-	remove()
+	empty()
 	return folder, func() {
-		remove()
+		empty()
 		_ = os.Remove(folder)
 	}, err
 }
