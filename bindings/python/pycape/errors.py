@@ -156,9 +156,10 @@ class UnpinnedWarning(UserWarning):
 
 
 def shown(path: object) -> str:
-    """A path as it may stand in an error, on one line."""
+    """A path as it may stand in an error, on one line: the beginning of it, if it is long."""
     text = str(path)
-    return text if text.isprintable() else ascii(text)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= 160 else text[:160] + "..."
 
 
 _BY_CODE: dict[int, type[CapeError]] = {

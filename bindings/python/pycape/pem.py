@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Union
 
-from pycape.errors import ArgumentError, ArgumentTypeError
+from pycape.errors import ArgumentError, ArgumentTypeError, shown
 
 #: PEM as text or bytes, or the path of a file that holds it.
 PEM = Union[str, bytes, "os.PathLike[str]"]
@@ -28,8 +28,11 @@ def read(source: PEM | None, name: str, reason: str) -> str | None:
             with open(source, "rb") as file:
                 content = file.read()
         except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is no path"
             raise ArgumentError(
-                f"{name} cannot be read: {error}; give a path or the PEM itself", reason=reason
+                f"{name} cannot be read: {shown(os.fsdecode(source))}: {why}; "
+                "give a path or the PEM itself",
+                reason=reason,
             ) from error
     assert isinstance(content, (str, bytes))
     return _text(content, name, reason)

@@ -30,6 +30,11 @@ def read(policy: PolicyLike | None) -> str | dict[str, Any] | None:
             f'policy must be "any", a dict or the path of a JSON file, not {type(policy).__name__}',
             reason="argument.policy",
         )
+    if isinstance(policy, str) and policy.lstrip().startswith("{"):
+        raise ArgumentError(
+            "the policy is JSON in a text: give a dict, as json.loads makes it, or a path",
+            reason="argument.policy",
+        )
     try:
         with open(policy, "rb") as file:
             content = json.loads(file.read(), object_pairs_hook=_unique)

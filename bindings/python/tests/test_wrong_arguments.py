@@ -89,6 +89,12 @@ def test_an_expiry_that_is_none_is_a_value_error(offline: Cape, expiry: Any) -> 
         lambda cape: FunctionRef(name="n" * 5000),
         lambda cape: FunctionRef(name="a/b/" + "n" * 5000),
         lambda cape: cape.run("n" * 5000, b"x"),
+        lambda cape: cape.function("/" + "n" * 5000),
+        lambda cape: cape.token("/" + "n" * 5000),
+        lambda cape: Cape(attestation_root="n" * 5000),
+        lambda cape: Cape(tls_ca=b"n" * 5000),
+        lambda cape: Cape(policy="n" * 5000),
+        lambda cape: Cape(policy='{"pcrs": {}, "text": "' + "n" * 5000),
     ],
 )
 def test_the_error_about_a_long_text_is_short(offline: Cape, call: Callable[[Cape], Any]) -> None:
