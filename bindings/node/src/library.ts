@@ -67,6 +67,16 @@ export function openLibrary<T>(open: (path: string) => T): T {
   throw new LibraryError(`the libcape library could not be loaded on ${platform}; tried ${tried}; ${remedy()}`, { reason: "library.load", cause });
 }
 
+/** The error where koffi, through which the library is called, cannot be loaded. */
+export function withoutCaller(cause: unknown): LibraryError {
+  const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+  return new LibraryError(
+    `koffi, through which the libcape library is called, could not be loaded on ${platform}: ${why}; install it again on this machine ` +
+      "(npm leaves its binary out with --omit=optional, with another --os or --cpu, and where node_modules was copied from a machine of another platform)",
+    { reason: "library.load", cause },
+  );
+}
+
 function remedy(): string {
   if (process.env["CAPE_LIBRARY"]) {
     return "run make build, or set CAPE_LIBRARY to the library's path";

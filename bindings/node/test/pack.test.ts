@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -76,5 +76,13 @@ describe("the packed package", { timeout: 60_000 }, () => {
     const message = await script(`try { require("libcape").counters(); } catch (error) { console.log(error.name, error.reason, error.message); }`);
     assert.ok(message.startsWith("LibraryError library.load "), message);
     assert.match(message, new RegExp(`${native}/libcape.so \\(the package of this platform\\): no such file; .*; install ${native} `));
+  });
+
+  test("says so where koffi has no binary", async () => {
+    await rm(join(folder, "node_modules/koffi"));
+    await mkdir(join(folder, "node_modules/koffi"));
+    await writeFile(join(folder, "node_modules/koffi/index.js"), 'throw new Error("no binary")');
+    const message = await script(`try { require("libcape").counters(); } catch (error) { console.log(error.name, error.reason, error.message); }`);
+    assert.match(message, /^LibraryError library.load koffi, .*: no binary; install it again .*--omit=optional/);
   });
 });
