@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, TypedDict
 
-from pycape import _ffi
+from pycape import _ffi, checks
 from pycape.errors import CapeError
 from pycape.log import listener
 
@@ -33,10 +33,12 @@ def log_records(after: int = 0) -> list[LogRecord]:
     client pass these records on to it when they end.
 
     :param after: the number of the last record that the caller has seen.
+    :raises TypeError: it is no integer.
     """
-    return list(_ffi.log_records(after))
+    return list(_ffi.log_records(min(max(checks.whole(after, "after"), 0), _LAST)))
 
 
+_LAST = 2**64 - 1  # number of a record
 _DEBUG = 10  # of logging, which need not be loaded
 _LEVELS = {"info": 20, "warning": 30, "error": 40}
 

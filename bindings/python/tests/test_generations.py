@@ -133,6 +133,14 @@ def test_a_reference_as_json(tmp_path: pathlib.Path) -> None:
         reference.to_json(tmp_path / "missing" / "echo.json")
 
 
+def test_a_name_without_its_user_in_json_stands_beside_the_id() -> None:
+    named = {"function_id": ID, "function_name": "echo"}  # as the command line of some versions
+    reference = FunctionRef.from_json(json.dumps(named))
+    assert (reference.id, reference.full_name) == (ID, None)
+    with pytest.raises(ValueError):
+        FunctionRef.from_json(json.dumps({"function_name": "echo"}))
+
+
 def test_a_token_in_json_is_left_alone_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="function_token") as caught:
         reference = FunctionRef.from_json(json.dumps({"function_id": ID, "function_token": JWT}))

@@ -153,3 +153,9 @@ def test_reconnect_refuses_an_enclave_that_the_policy_does_not_accept(
         done(client.connect("local/echo"))
         assert done(client.invoke(b"x")) == b"x"
         done(client.close())
+
+
+@pytest.mark.parametrize("after", [2**64, 2**70])
+def test_after_a_number_that_no_record_has_there_is_none(after: int) -> None:
+    assert pycape.log_records(after) == []
+    assert pycape.log_records(-after) == pycape.log_records()

@@ -64,6 +64,7 @@ def test_a_reference_of_another_type_is_a_type_error(make: Callable[[Any], Any],
         lambda cape: pycape.verify(b"x", "any", public_key_length="32"),
         lambda cape: pycape.verify(b"x", "any", public_key_length=32.5),
         lambda cape: LocalEnclave().set_faults(5),
+        lambda cape: pycape.log_records("1"),
     ],
 )
 def test_an_argument_of_another_type_is_a_type_error(
