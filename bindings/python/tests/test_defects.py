@@ -158,9 +158,11 @@ def test_12_the_event_loop_of_a_program_is_its_own(enclave: LocalEnclave) -> Non
 def test_12_nothing_is_left_open_after_an_error(enclave: LocalEnclave) -> None:
     cape = Cape(enclave=enclave)
     before = handles()
+    kept = []  # as by a debugger, with the variables of the call in their tracebacks
     for _ in range(3):
-        with pytest.raises(pycape.FunctionError):
+        with pytest.raises(pycape.FunctionError) as caught:
             cape.run("local/mischief", b"raise")
+        kept.append(caught)
     assert handles() == before
 
 
