@@ -70,7 +70,8 @@ func TestWhereTheKernelGrantsNoNamespacesTheRestOfTheSandboxStands(t *testing.T)
 	o.Limits.CPU = time.Second
 	_, err := enclave.Start(o)
 	wantReason(t, err, "argument.sandbox")
-	for _, layer := range []string{"namespaces (the kernel does not grant", "private root (", "limit of processes ("} {
+	const remedy = ": have the host grant them, or do not require a sandbox"
+	for _, layer := range []string{"namespaces (the kernel does not grant", "private root (", "limit of processes (", remedy} {
 		if !strings.Contains(err.Error(), layer) {
 			t.Errorf("the error is %q, want one with %q", err, layer)
 		}
