@@ -28,12 +28,19 @@ export function bytesOf(data: unknown): Uint8Array {
 }
 
 function json(data: unknown): string {
-  if (typeof data === "number" ? Number.isFinite(data) : typeof data === "object" && data !== null) {
+  // JSON has no maps and sets: what they hold would be gone.
+  if (typeof data === "number" ? Number.isFinite(data) : typeof data === "object" && data !== null && !types.isMap(data) && !types.isSet(data)) {
+    let text: string | undefined;
+    let trouble: unknown;
     try {
-      return JSON.stringify(data);
+      text = JSON.stringify(data);
     } catch (cause) {
-      throw argumentError("argument.input", "the input cannot be written as JSON: pass text or bytes", cause);
+      trouble = cause;
     }
+    if (text !== undefined) {
+      return text;
+    }
+    throw argumentError("argument.input", "the input cannot be written as JSON: pass text or bytes", trouble);
   }
   throw argumentError("argument.input", `the input is ${describe(data)}: pass text, a finite number, bytes, an array or an object`);
 }

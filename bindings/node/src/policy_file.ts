@@ -24,6 +24,9 @@ export const Policy = Object.freeze({
 });
 
 function parse(text: string): Policy {
+  if (typeof text !== "string") {
+    throw argumentError("argument.policy", "the policy is not text: pass the JSON of one, or use it as it is");
+  }
   let content: unknown;
   try {
     content = JSON.parse(text);

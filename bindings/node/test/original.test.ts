@@ -55,7 +55,7 @@ describe("a program for the original SDK", { timeout: 60_000 }, () => {
     });
   }
 
-  for (const [what, input] of [["undefined", undefined], ["null", null], ["NaN", NaN], ["a function", () => 1], ["half a surrogate pair", "\ud83d"], ["a bigint", [1n]]] as const) {
+  for (const [what, input] of [["undefined", undefined], ["null", null], ["NaN", NaN], ["a function", () => 1], ["half a surrogate pair", "\ud83d"], ["a bigint", [1n]], ["a Map", new Map([[1, 2]])], ["what JSON has no word for", { toJSON: () => undefined }]] as const) {
     test(`refuses ${what} as data`, async () => {
       using client = new Cape({ enclave });
       await client.connect({ id: "local/echo" });

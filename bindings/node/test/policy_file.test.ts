@@ -40,6 +40,8 @@ describe("a policy in the form of all languages", () => {
   });
 
   for (const [what, text] of [
+    ["no text", 5 as never],
+    ["nothing", null as never],
     ["no JSON", "{"],
     ["a list", "[]"],
     ["other text", '"all"'],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { runInNewContext } from "node:vm";
 
 import { decode as msgpackDecode, ExtensionCodec } from "@msgpack/msgpack";
 import { ArgumentError, serdio, SerdioError } from "libcape";
@@ -84,6 +85,28 @@ describe("serdio encoding", () => {
       assert.throws(() => serdio.encode([], {}, options as never), fault(ArgumentError, "argument.serdio"));
       assert.throws(() => serdio.decode(serdio.encode([1]), options as never), fault(ArgumentError, "argument.serdio"));
     }
+  });
+
+  test("refuses what has other elements than it counts, or changes meanwhile", () => {
+    class Odd extends Array<number> {
+      override *[Symbol.iterator](): ArrayIterator<number> {
+        yield* [1, 2, 3].values();
+      }
+    }
+    class OddSet extends Set<number> {
+      override *[Symbol.iterator](): SetIterator<number> {
+        yield* new Set([1, 2, 3]);
+      }
+    }
+    const growing: unknown[] = [];
+    growing.push({ get last() { return growing.push(1); } }); // prettier-ignore
+    for (const value of [Odd.of(7), new OddSet([1]), growing]) {
+      assert.throws(() => serdio.encode([value]), fault(ArgumentError, "argument.serdio"));
+    }
+  });
+
+  test("takes plain objects of another realm", () => {
+    assert.equal(payload(runInNewContext("({ a: [1, new Map([[1, 2]]), new Set([3])] })")), payload({ a: [1, new Map([[1, 2]]), new Set([3])] }));
   });
 
   test("does not repeat in an error what it refuses", () => {

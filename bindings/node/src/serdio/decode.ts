@@ -1,7 +1,7 @@
 import { argumentError } from "../failure.js";
 import { failure } from "./failure.js";
 import { type DecodeOptions, isText, Reader } from "./reader.js";
-import { ARGS, describe, isBytes, KWARGS } from "./profile.js";
+import { ARGS, describe, isBytes, isPlain, KWARGS } from "./profile.js";
 
 export type { DecodeOptions };
 
@@ -42,15 +42,11 @@ export function decodeCall(data: Uint8Array, options: DecodeOptions = {}): Call 
     throw failure("serdio.envelope", `the data is not a map with a list of arguments under ${ARGS}: it was not made by serdio`);
   }
   const kwargs = envelope?.has(KWARGS) ? envelope.get(KWARGS) : options.maps ? new Map<unknown, unknown>() : {};
-  if (!(kwargs instanceof Map) && !isPlain(kwargs)) {
+  if (!(kwargs instanceof Map) && !(typeof kwargs === "object" && kwargs !== null && isPlain(kwargs))) {
     throw failure("serdio.envelope", `the keyword arguments are ${describe(kwargs)}, not a map`);
   }
   if (kwargs instanceof Map && ![...kwargs.keys()].every(isText)) {
     throw failure("serdio.key", "the name of a keyword argument is not text");
   }
   return { args, kwargs: kwargs as Call["kwargs"] };
-}
-
-function isPlain(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -5,7 +5,7 @@ import { Encoder, ExtData } from "@msgpack/msgpack";
 import { argumentError } from "../failure.js";
 import { encodeDate, isDate } from "./datetime.js";
 import { type Level, outermost, payload, within } from "./level.js";
-import { ARGS, COMPLEX, DATETIME, describe, FROZENSET, isBytes, isHashable, KWARGS, SET, TUPLE } from "./profile.js";
+import { ARGS, COMPLEX, DATETIME, describe, FROZENSET, isBytes, isHashable, isPlain, KWARGS, SET, TUPLE } from "./profile.js";
 import { Complex, Ext, Float, FrozenSet, type KeywordArguments, Tuple } from "./types.js";
 
 /** What encoding makes of values that the original serdio has no form for. */
@@ -94,8 +94,13 @@ class Writer {
   sequence(items: Iterable<unknown>, length: number, level: Level): void {
     const inside = within(level, tooDeep);
     this.#header(length, 16, 0x90, 0xdc);
+    let count = 0;
     for (const item of items) {
       this.value(item, inside);
+      count++;
+    }
+    if (count !== length) {
+      throw refused("an array or a set changed while it was encoded, or has other elements than it counts");
     }
   }
 
@@ -153,7 +158,7 @@ class Writer {
       this.#ext(value);
     } else if (isDate(value)) {
       this.#date(value);
-    } else if (Object.getPrototypeOf(value) === null || Object.getPrototypeOf(value) === Object.prototype) {
+    } else if (isPlain(value)) {
       this.map(Object.entries(value), level);
     } else {
       throw refused(`${describe(value)} has no form in serdio: make a plain object of it`);

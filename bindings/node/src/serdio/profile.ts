@@ -20,6 +20,12 @@ export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value);
 }
 
+/** Whether an object is a plain one, of this realm or of another. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** What a value is, for an error: its type, never its content. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) {
@@ -28,8 +34,7 @@ export function describe(value: unknown): string {
   if (typeof value !== "object") {
     return `a ${typeof value}`;
   }
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) {
+  if (isPlain(value)) {
     return "a plain object";
   }
   const maker: unknown = (value as object).constructor;
