@@ -83,6 +83,10 @@ func reaching() map[string]string {
 		"call shmget 0 1000000 0x3ff":        "PermissionError",
 		"call prctl 1 0 0 0 0":               "PermissionError",
 		"call chroot 0":                      "PermissionError",
+		"call inotify_init1 0":               "PermissionError",
+		"call vmsplice 1 0 0 0":              "PermissionError",
+		"call prctl 22 2 0 0 0":              "PermissionError",
+		"call fcntl 0 0x402 1":               "PermissionError", // what others do in a folder
 		"call sethostname 0 0":               "PermissionError",
 		"call syscall 9999":                  "Function not implemented",
 		"syscall 425 1 0":                    "PermissionError",          // io_uring_setup
@@ -96,7 +100,7 @@ func reaching() map[string]string {
 	}
 	for _, name := range []string{
 		"ptrace", "keyctl", "add_key", "process_vm_readv", "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at",
-		"kexec_load", "init_module", "setns", "swapon", "fanotify_init", "kcmp", "personality", "syslog",
+		"kexec_load", "init_module", "setns", "swapon", "fanotify_init", "kcmp", "personality", "syslog", "io_setup", "seccomp",
 	} {
 		tries["syscall "+name+" 0 0 0 0 0"] = "PermissionError"
 	}
@@ -154,7 +158,7 @@ func TestAHostileFunctionReachesNothing(t *testing.T) {
 		c.wantError("syscall 1073741863", "signal: bad system call")
 	}
 	c.wantCall("list /proc/self/fd", "0 1 2 3 4") // the last is that of the list itself
-	c.wantCall("limits", fmt.Sprintf("1 %d %d %d 65536", o.Limits.Descriptors, o.Limits.Processes, o.Limits.Files))
+	c.wantCall("limits", fmt.Sprintf("1 %d %d %d 65536 0 0", o.Limits.Descriptors, o.Limits.Processes, o.Limits.Files))
 	c.wantCall("identity", "0000000000000000 0000000000000000 1 2")
 	for _, name := range []string{"marked-by-another", "secret", "lock", filepath.Base(secret)} {
 		if found := string(c.call([]byte("find " + name))); name != "secret" && found != "nowhere" && !strings.Contains(found, "/lib/") {
@@ -192,6 +196,7 @@ var usingUp = map[string]string{
 	"large_file":                 "File too large",
 	"many_files":                 "No space left",
 	"descriptors":                "Too many open files",
+	"timers":                     "BlockingIOError",
 	"close_everything":           "descriptor 3",
 	"kill_parent":                "PermissionError",
 	"kill":                       "signal: killed",
@@ -218,6 +223,15 @@ func TestWhatAHostileFunctionUsesUpIsItsOwnCallersErrorAlone(t *testing.T) {
 			connectTo(t, e, 1).wantCall("also new ones", "also new ones")
 		})
 	}
+}
+
+// The kernel counts timers and signals that wait for the user who started the sandboxes as well.
+func TestAFunctionThatTakesAllTimersLeavesThoseOfOthers(t *testing.T) {
+	t.Parallel()
+	e := startShutIn(t, shutIn(t))
+	c := connect(t, e)
+	c.wantError("timers", "BlockingIOError")
+	connect(t, e).wantCall("timer", "ok")
 }
 
 func TestProcessorTimeIsCountedForEachCall(t *testing.T) {

@@ -35,11 +35,24 @@ func Filter(architecture string) []byte {
 		p.argument(number, 0, func(p *program) { p.unlessEqual(familyUnix, answerDenied) })
 	}
 	p.argument(table.socketOption, 2, func(p *program) { p.ifEqual(sendBuffer, answerDone) })
-	p.argument(table.prctl, 0, func(p *program) { p.ifEqual(setParentDeathSignal, answerDenied) })
+	p.argument(table.prctl, 0, func(p *program) {
+		p.ifEqual(setParentDeathSignal, answerDenied)
+		p.ifEqual(setFilter, answerDenied)
+	})
+	p.argument(table.fcntl, 1, func(p *program) {
+		p.ifEqual(setLease, answerDenied)
+		p.ifEqual(notify, answerDenied)
+	})
 	p.argument(table.ioctl, 1, func(p *program) {
 		p.ifEqual(terminalInput, answerDenied)
 		p.ifEqual(terminalConsole, answerDenied)
 	})
+	// What functions write is in memory, or goes with them. Of the host's files that they can read
+	// they could have the host's disk written again and again.
+	for _, number := range table.done {
+		p.ifEqual(number, answerDone)
+	}
+	p.argument(table.msync, 2, func(p *program) { p.ifAnyBit(synchronously, answerDone) })
 	for _, number := range table.kill {
 		p.argument(number, 0, func(p *program) { p.ifEqual(firstProcess, answerDenied) })
 	}
@@ -52,6 +65,10 @@ const (
 	familyUnix           = 1
 	sendBuffer           = 7      // SO_SNDBUF: what waits in sockets is counted at its default
 	setParentDeathSignal = 1      // PR_SET_PDEATHSIG: see spawner of the enclave
+	setFilter            = 22     // PR_SET_SECCOMP: filters are memory that nobody counts
+	setLease             = 0x400  // F_SETLEASE: whoever writes a file that is leased waits
+	notify               = 0x402  // F_NOTIFY: it tells what others do with the files of a folder
+	synchronously        = 4      // MS_SYNC
 	terminalInput        = 0x5412 // TIOCSTI
 	terminalConsole      = 0x541c // TIOCLINUX
 	firstProcess         = 1      // the sandbox's own

@@ -37,6 +37,9 @@ class Surrendering(Rooted):
             (resource.RLIMIT_NOFILE, self.limit("descriptors")),
             (resource.RLIMIT_MEMLOCK, 64 << 10),
             (resource.RLIMIT_MSGQUEUE, 0),
+            (resource.RLIMIT_SIGPENDING, self.limit("processes")),  # and timers; all count as the enclave's user's too
+            (resource.RLIMIT_NICE, 0),
+            (resource.RLIMIT_RTPRIO, 0),
         ):
             hard = resource.getrlimit(kind)[1]
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)

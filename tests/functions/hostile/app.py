@@ -179,12 +179,12 @@ NUMBERS = {
     "x86_64": {
         "socketpair": 53, "clone": 56, "ptrace": 101, "keyctl": 250, "add_key": 248, "process_vm_readv": 310, "bpf": 321,
         "perf_event_open": 298, "userfaultfd": 323, "open_by_handle_at": 304, "kexec_load": 246, "init_module": 175,
-        "setns": 308, "swapon": 167, "fanotify_init": 300, "kcmp": 312, "personality": 135, "syslog": 103,
+        "setns": 308, "io_setup": 206, "seccomp": 317, "swapon": 167, "fanotify_init": 300, "kcmp": 312, "personality": 135, "syslog": 103,
     },
     "aarch64": {
         "socketpair": 199, "clone": 220, "ptrace": 117, "keyctl": 219, "add_key": 217, "process_vm_readv": 270, "bpf": 280,
         "perf_event_open": 241, "userfaultfd": 282, "open_by_handle_at": 265, "kexec_load": 104, "init_module": 105,
-        "setns": 268, "swapon": 224, "fanotify_init": 262, "kcmp": 272, "personality": 92, "syslog": 116,
+        "setns": 268, "io_setup": 0, "seccomp": 277, "swapon": 224, "fanotify_init": 262, "kcmp": 272, "personality": 92, "syslog": 116,
     },
 }
 
@@ -215,7 +215,8 @@ def do_signal_first(argument: str) -> None:
 
 
 def do_limits(argument: str) -> bytes:
-    limits = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK)
+    limits = [resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK]
+    limits += [resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO]
     return " ".join("%d" % resource.getrlimit(limit)[1] for limit in limits).encode()
 
 
@@ -341,6 +342,17 @@ def do_burn(argument: str) -> None:
 def do_close_everything(argument: str) -> None:
     os.closerange(0, 1 << 10)
     time.sleep(1000)
+
+
+def do_timers(argument: str) -> None:
+    while True:
+        do_timer(argument)
+
+
+def do_timer(argument: str) -> None:
+    libc, timer = ctypes.CDLL(None, use_errno=True), ctypes.c_int()
+    if libc.timer_create(1, None, ctypes.byref(timer)) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def do_daemon(argument: str) -> bytes:
