@@ -51,7 +51,7 @@ class CutShort:
     """A library whose calls succeed, and are interrupted as they return."""
 
     def __init__(self, at: str) -> None:
-        self.at = at
+        self.lib, self.at = _ffi._lib(), at
         self.closed: list[int] = []
         self.descriptors: list[int] = []
         self.freed = 0
@@ -101,6 +101,8 @@ class CutShort:
         raise KeyboardInterrupt
 
     def cape_close(self, handle: int, err: Any) -> int:
+        if handle > 9:  # what an earlier test left to the garbage collector
+            return int(self.lib.cape_close(handle, err))
         self.closed.append(handle)
         return 0
 
