@@ -1,4 +1,5 @@
 import { argumentError } from "./failure.js";
+import { isDate } from "./serdio/datetime.js";
 
 /**
  * Accepts every genuine enclave, whoever built it and whatever code it runs: the function's
@@ -114,7 +115,7 @@ function release(value: unknown): unknown {
   if (typeof name !== "string") {
     throw argumentError("argument.policy", "a release of the policy has a name that is not text");
   }
-  if (notAfter !== undefined && !(notAfter instanceof Date && !Number.isNaN(notAfter.getTime()))) {
+  if (notAfter !== undefined && !(isDate(notAfter) && !Number.isNaN(notAfter.getTime()))) {
     throw argumentError("argument.policy", `the notAfter of the release ${JSON.stringify(name)} is not a valid Date`);
   }
   return { name, pcrs: lists(pcrs), not_after: notAfter?.toISOString() };

@@ -9,6 +9,7 @@ import { attesting, plain } from "./native_settings.js";
 import { Operation } from "./operation.js";
 import { resultAs, type ResultOf, type Results } from "./output.js";
 import { bytesOf, type Data } from "./payload.js";
+import { isDate } from "./serdio/datetime.js";
 
 /** What {@link ServiceClient.encrypt} may be told. */
 export interface EncryptOptions extends CallOptions {
@@ -178,7 +179,7 @@ export class ServiceClient<R extends Results = "bytes"> {
   /** Makes a token for the owner of this client's token. It is a secret that is told only once. */
   async createToken(options: TokenOptions = {}): Promise<string> {
     const { name, description, function: function_, expiry, signal, timeout } = split(options, "name", "description", "function", "expiry");
-    if (expiry !== undefined && !(expiry instanceof Date && !Number.isNaN(expiry.getTime()))) {
+    if (expiry !== undefined && !(isDate(expiry) && !Number.isNaN(expiry.getTime()))) {
       throw argumentError("argument.options", "the expiry of the token is not a valid Date");
     }
     const only = function_ && FunctionRef.from(function_).id;

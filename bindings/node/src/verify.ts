@@ -5,6 +5,7 @@ import { pem } from "./pem.js";
 import { policyJSON } from "./policy.js";
 import type { Policy } from "./policy_file.js";
 import type { Report } from "./report.js";
+import { isDate } from "./serdio/datetime.js";
 import { describe, isBytes } from "./serdio/profile.js";
 
 /** What to hold an attestation document against. */
@@ -50,7 +51,7 @@ export async function verify(document: Uint8Array, options: VerifyOptions): Prom
   if (nonce?.length === 0) {
     throw argumentError("argument.options", "the nonce is empty: pass the bytes that the document was asked for with, or leave it out");
   }
-  if (time !== undefined && !(time instanceof Date && !Number.isNaN(time.getTime()))) {
+  if (time !== undefined && !(isDate(time) && !Number.isNaN(time.getTime()))) {
     throw argumentError("argument.options", "the time is not a valid Date");
   }
   const copy = new Uint8Array(document);

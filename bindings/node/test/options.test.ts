@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 
 import {
   ACCEPT_ANY_ENCLAVE,
@@ -80,6 +81,10 @@ describe("the options of Cape", () => {
       await assert.rejects(cape.connect("local/echo"), fault(ArgumentError, reason));
     });
   }
+
+  test("may have a date of another realm", () => {
+    new Cape({ url, policy: { releases: [{ ...release, notAfter: runInNewContext("new Date(0)") as Date }] } });
+  });
 
   test("name the function", async () => {
     using cape = new Cape({ url, policy });
