@@ -226,8 +226,7 @@ class Cape(Service):
         :param key: a key that :meth:`key` gave; PEM will do. It needs no connection. None: the key
             that :meth:`key` gives with the other parameters.
         :returns: ``cape:`` and base64.
-        :raises ValueError: the key is none, two keys are named, or input is too long; and as
-            :meth:`key`.
+        :raises ValueError: the key is none, or two are named; input is too long; as :meth:`key`.
         :raises TypeError: input or key is not bytes.
         """
         keys.check_one(key, username, key_path)
