@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/libcape/libcape/core/capekey"
@@ -33,6 +34,7 @@ const (
 type rpc struct {
 	listener *net.UnixListener
 	enclave  *Enclave
+	spent    atomic.Int64 // nanoseconds that answering took in this call of the function
 }
 
 // listenRPC makes the socket in a worker's folder. Nothing is answered before serve.
@@ -81,12 +83,15 @@ func (r *rpc) attend(ctx context.Context, owner string, log *slog.Logger) {
 	}, r.enclave.panicked)
 }
 
+// renew begins another call of the function.
+func (r *rpc) renew() { r.spent.Store(0) }
+
 func (r *rpc) close() { _ = r.listener.Close() }
 
 type rpcCall struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
-	Params []string        `json:"params"`
+	Params [2]*string      `json:"params"` // of a longer list, which takes much memory, the rest is left out
 }
 
 type rpcReply struct {
@@ -96,7 +101,9 @@ type rpcReply struct {
 }
 
 func (r *rpc) answer(ctx context.Context, conn net.Conn, owner string) error {
-	_ = conn.SetDeadline(time.Now().Add(rpcPatience))
+	began := time.Now()
+	defer func() { r.spent.Add(int64(time.Since(began))) }()
+	_ = conn.SetDeadline(began.Add(rpcPatience))
 	var call rpcCall
 	if err := json.NewDecoder(io.LimitReader(conn, rpcRequest)).Decode(&call); err != nil {
 		return errors.New("it is no JSON-RPC, or too large")
@@ -117,16 +124,20 @@ func (r *rpc) answer(ctx context.Context, conn net.Conn, owner string) error {
 }
 
 func (r *rpc) run(ctx context.Context, call rpcCall, owner string) (string, error) {
-	if len(call.Params) != 1 {
+	if call.Params[0] == nil || call.Params[1] != nil {
 		return "", told("a request has one parameter")
 	}
+	if limit := r.enclave.options.Limits.CPU; time.Duration(r.spent.Load()) > limit { // a key's work is more than a request's
+		return "", told(fmt.Sprintf("the function's requests took more than %v of processor time for one call", limit))
+	}
+	parameter := *call.Params[0]
 	key, err := r.enclave.service.Key(ctx, owner)
 	if err != nil {
 		return "", err
 	}
 	switch call.Method {
 	case "CapeEncryptRPC.Encrypt":
-		plain, err := base64.StdEncoding.Strict().DecodeString(call.Params[0])
+		plain, err := base64.StdEncoding.Strict().DecodeString(parameter)
 		if err != nil {
 			return "", told("what is to be encrypted is not base64")
 		}
@@ -137,7 +148,7 @@ func (r *rpc) run(ctx context.Context, call rpcCall, owner string) (string, erro
 		sealed, err := capekey.EncryptText(public, plain)
 		return string(sealed), err
 	case "CapeEncryptRPC.Decrypt":
-		plain, err := capekey.Decrypt(key, []byte(call.Params[0]))
+		plain, err := capekey.Decrypt(key, []byte(parameter))
 		return base64.StdEncoding.EncodeToString(plain), err
 	}
 	return "", told("no such method: there are CapeEncryptRPC.Encrypt and CapeEncryptRPC.Decrypt")

@@ -4,8 +4,10 @@ package enclave_test
 
 import (
 	"encoding/base64"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/libcape/libcape/core/capekey"
 )
@@ -35,6 +37,16 @@ def cape_handler(data):
             s.connect("../rpc.sock")
             s.sendall(text)
             s.shutdown(socket.SHUT_WR)
+            return s.recv(100)
+    if what == b"flood":
+        answered = 0
+        while (reply := call("CapeEncryptRPC.Decrypt", text.decode()))["error"] is None:
+            answered += 1
+        return "%s after %s" % (reply["error"], "many" if answered > 10 else answered)
+    if what == b"many":
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect("../rpc.sock")
+            s.sendall(b'{"id": 1, "params": [' + b'"",' * 2000000 + b'""]}')
             return s.recv(100)
     return str(call(what.decode(), "x"))
 `
@@ -66,6 +78,34 @@ func TestAFunctionEncryptsAndDecryptsWithItsOwnersKey(t *testing.T) {
 	c.wantCall("garbage {", "")
 	c.wantCall("garbage []", "")
 	c.wantCall("large", "27393")
+}
+
+func TestRequestsCountWhatTheyTakeForEachCall(t *testing.T) {
+	t.Parallel()
+	o := python(t, asks)
+	o.Key = capeKeys()[0]
+	o.Limits.CPU = 700 * time.Millisecond
+	c := connect(t, start(t, o))
+	sealed := string(c.call([]byte("encrypt x")))
+	c.wantCall("flood "+sealed, "the function's requests took more than 700ms of processor time for one call after many")
+	c.wantCall("decrypt "+sealed, "x")
+}
+
+// This test is not parallel, so that what it counts is its own.
+func TestARequestOfManyParametersTakesLittleMemory(t *testing.T) {
+	const allowed = 64 << 20 // bytes that are allocated; the request has 6 MB
+	o := python(t, asks)
+	o.Key = capeKeys()[0]
+	c := connect(t, start(t, o))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if got := string(c.call([]byte("many"))); !strings.Contains(got, "one parameter") {
+		t.Errorf("the answer is %s", got)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > allowed {
+		t.Errorf("it took %d bytes", took)
+	}
 }
 
 func TestTheSocketIsThereWhateverTheSandboxLacks(t *testing.T) {

@@ -21,6 +21,12 @@ type sandboxed struct {
 	rpc     *rpc
 }
 
+// invoke is as of a worker.
+func (s *sandboxed) invoke(input []byte) ([]byte, error) {
+	s.rpc.renew()
+	return s.worker.invoke(input)
+}
+
 // close kills the worker and removes its folder.
 func (s *sandboxed) close() {
 	s.worker.close()
