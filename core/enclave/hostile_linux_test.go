@@ -64,6 +64,8 @@ func reaching() map[string]string {
 		"write_file /usr/bin/hostile":        "Error",
 		"write_file /hostile":                "PermissionError",
 		"write_file /etc/passwd":             "PermissionError",
+		"touch /dev/null":                    "Read-only file system", // whose times are the host's
+		"touch /dev/zero":                    "Read-only file system",
 		"kill_parent":                        "PermissionError",
 		"signal_first":                       "PermissionError",
 		"kill_all":                           "ProcessLookupError",
@@ -158,6 +160,7 @@ func TestAHostileFunctionReachesNothing(t *testing.T) {
 		c.wantError("syscall 1073741863", "signal: bad system call")
 	}
 	c.wantCall("list /proc/self/fd", "0 1 2 3 4") // the last is that of the list itself
+	c.wantCall("write_file /dev/null", "ok")
 	c.wantCall("limits", fmt.Sprintf("1 %d %d %d 65536 0 0", o.Limits.Descriptors, o.Limits.Processes, o.Limits.Files))
 	c.wantCall("identity", "0000000000000000 0000000000000000 1 2")
 	for _, name := range []string{"marked-by-another", "secret", "lock", filepath.Base(secret)} {

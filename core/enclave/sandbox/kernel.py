@@ -94,10 +94,11 @@ class Kernel:
         )
         self.check(result, "mount on " + target)
 
-    def protect(self, target: str) -> None:
-        """Makes a mount, and those below it, read-only."""
+    def protect(self, target: str, flags: int = MS_NODEV) -> None:
+        """Makes a mount, and those below it, read-only. Devices can still be written."""
         self.must_be_apart()
-        attributes = (ctypes.c_uint64 * 4)(MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
+        flags |= MS_RDONLY | MS_NOSUID
+        attributes = (ctypes.c_uint64 * 4)(flags, 0, 0, 0)
         try:
             self.call(
                 "protect", SYS_MOUNT_SETATTR, ctypes.c_int(AT_FDCWD), os.fsencode(target),
@@ -105,7 +106,7 @@ class Kernel:
             )
         except Refused:  # before Linux 5.12: one mount at a time, with the flags it had
             kept = os.statvfs(target).f_flag & (MS_NOEXEC | TIME_FLAGS)
-            self.mount("none", target, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
+            self.mount("none", target, "", MS_REMOUNT | MS_BIND | flags | kept)
 
     def change_root(self) -> None:
         """Makes the working directory, a mount, the root, and takes the old root off."""

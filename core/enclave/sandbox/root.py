@@ -114,6 +114,7 @@ class Rooted(Settings):
         os.mkdir(top + "/dev")
         for name in DEVICES:
             kernel.bind("/dev/" + name, top + "/dev/" + name)
+            kernel.protect(top + "/dev/" + name, MS_NOEXEC)  # its times are the host's
         for link, to in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
             os.symlink("/proc/self/" + to, top + "/dev/" + link)
         for name in ("/tmp", "/dev/shm"):

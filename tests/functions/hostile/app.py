@@ -139,6 +139,10 @@ def do_write_file(argument: str) -> None:
         file.write(b"hostile")
 
 
+def do_touch(argument: str) -> None:
+    os.utime(argument)
+
+
 def do_list(argument: str) -> bytes:
     return " ".join(sorted(os.listdir(argument))).encode()
 
