@@ -199,6 +199,7 @@ var usingUp = map[string]string{
 	"large_file":                 "File too large",
 	"many_files":                 "No space left",
 	"descriptors":                "Too many open files",
+	"locks":                      "of memory",
 	"timers":                     "BlockingIOError",
 	"close_everything":           "descriptor 3",
 	"kill_parent":                "PermissionError",

@@ -42,6 +42,8 @@ func Filter(architecture string) []byte {
 	p.argument(table.fcntl, 1, func(p *program) {
 		p.ifEqual(setLease, answerDenied)
 		p.ifEqual(notify, answerDenied)
+		p.ifEqual(lockOfFile, answerDenied)
+		p.ifEqual(lockOfFileWait, answerDenied)
 	})
 	p.argument(table.ioctl, 1, func(p *program) {
 		p.ifEqual(terminalInput, answerDenied)
@@ -68,6 +70,8 @@ const (
 	setFilter            = 22     // PR_SET_SECCOMP: filters are memory that nobody counts
 	setLease             = 0x400  // F_SETLEASE: whoever writes a file that is leased waits
 	notify               = 0x402  // F_NOTIFY: it tells what others do with the files of a folder
+	lockOfFile           = 37     // F_OFD_SETLK: nobody can tell whose such locks are, and so count them
+	lockOfFileWait       = 38     // F_OFD_SETLKW
 	synchronously        = 4      // MS_SYNC
 	terminalInput        = 0x5412 // TIOCSTI
 	terminalConsole      = 0x541c // TIOCLINUX

@@ -111,6 +111,7 @@ func TestFilterDeniesWhatFunctionsDoNotNeed(t *testing.T) {
 		{"seccomp", 317, 277, nil, answerDenied},
 		{"prctl of a filter", 157, 167, []uint64{22, 2}, answerDenied},
 		{"fcntl of a lock", 72, 25, []uint64{5, 6}, answerAllow},
+		{"fcntl of a lock of nobody", 72, 25, []uint64{5, 37}, answerDenied},
 		{"fcntl of a lease", 72, 25, []uint64{5, 0x400}, answerDenied},
 		{"fcntl of a folder's news", 72, 25, []uint64{5, 0x402}, answerDenied},
 		{"fsync", 74, 82, []uint64{5}, answerDone},

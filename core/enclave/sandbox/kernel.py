@@ -48,6 +48,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds between looks at what a fu
 GROWTH = 1 << 30  # bytes a second with which one processor fills memory, more or less
 DEFAULT_BUFFER = 212992  # bytes that wait in a socket at most: net.core.wmem_default, as most have it
 DATAGRAMS = 11  # messages that wait in a datagram socket at most: net.unix.max_dgram_qlen, and one
+LOCK = 16 << 10  # bytes that a lock of a part of a file counts for; more than it is, as the list of many takes long
 SLACK = 64 << 20  # bytes of memory over the limit, which a process meets by itself before
 DEVICES = ("null", "zero", "full", "random", "urandom")
 
@@ -107,6 +108,10 @@ class Kernel:
         except Refused:  # before Linux 5.12: one mount at a time, with the flags it had
             kept = os.statvfs(target).f_flag & (MS_NOEXEC | TIME_FLAGS)
             self.mount("none", target, "", MS_REMOUNT | MS_BIND | flags | kept)
+
+    def unmount(self, target: str) -> None:
+        self.must_be_apart()
+        self.check(self.libc.umount2(os.fsencode(target), MNT_DETACH), "umount2")
 
     def change_root(self) -> None:
         """Makes the working directory, a mount, the root, and takes the old root off."""

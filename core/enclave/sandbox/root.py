@@ -45,6 +45,7 @@ class Settings:
         self.rooted = False
         self.listed = False  # /proc has the processes of this sandbox, and no others
         self.table = -1  # a descriptor of /proc that the function must not get
+        self.locks = -1  # one of the list of locks
         self.readable = needed()
         self.ticks = os.sysconf("SC_CLK_TCK")
         self.page = os.sysconf("SC_PAGE_SIZE")
@@ -138,6 +139,12 @@ class Rooted(Settings):
 
     def proc(self) -> None:
         target, flags = self.folder + "/root/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC
+        try:  # what is not of processes is for this process alone
+            self.kernel.mount("proc", target, "proc", flags)
+            self.locks = os.open(target + "/locks", os.O_RDONLY | os.O_CLOEXEC)
+            self.kernel.unmount(target)
+        except (Refused, OSError):
+            pass
         try:
             self.kernel.mount("proc", target, "proc", flags, "hidepid=2,subset=pid")
         except Refused:

@@ -5,8 +5,9 @@ class Surrendering(Rooted):
     """The child, before it is the worker."""
 
     def become(self) -> None:
-        if self.table >= 0:
-            os.close(self.table)
+        for descriptor in (self.table, self.locks):
+            if descriptor >= 0:
+                os.close(descriptor)
         os.setsid()
         self.layer("limits", self.limits)
         self.layer("no_new_privs", self.no_new_privileges)

@@ -82,7 +82,7 @@ class Sandbox(Surrendering):
         if len(family) > 1 and memory > self.limit("memory"):
             memory = sum(self.proportional(name, int(fields[21]) * self.page) for name, fields in family.items())
         self.used, self.alone = used, len(family) <= 1
-        return used, memory + self.buffered(), len(family)
+        return used, memory + self.buffered() + self.locked(), len(family)
 
     def statistics(self) -> "dict[str, list[bytes]]":
         """Returns the fields of /proc/*/stat from the state on, by the number of the process."""
@@ -121,6 +121,19 @@ class Sandbox(Surrendering):
         for line in self.look("self/net/unix").splitlines()[1:] if self.first else []:
             total += DATAGRAMS if line.split(None, 5)[4:5] == [b"0002"] else 1
         return total * self.buffer
+
+    def locked(self) -> int:
+        """Returns what the locks of parts of files count for, of which there may be any number."""
+        if self.locks < 0:
+            return 0
+        os.lseek(self.locks, 0, os.SEEK_SET)
+        total = 0
+        while total * LOCK <= self.limit("memory") + SLACK:
+            lines = os.read(self.locks, 1 << 16)
+            if not lines:
+                break
+            total += lines.count(b"\n")
+        return total * LOCK
 
     def look(self, path: str) -> bytes:
         """Returns a file of /proc, or nothing."""

@@ -1,6 +1,7 @@
 """Does to its process and to the enclave whatever its input names."""
 
 import ctypes
+import fcntl
 import mmap
 import os
 import resource
@@ -316,6 +317,14 @@ def do_many_files(argument: str) -> None:
     for number in range(10**9):
         with open("file%d" % number, "wb"):
             pass
+
+
+def do_locks(argument: str) -> None:
+    """Has the kernel keep locks of single bytes, of many files."""
+    for number in range(10**9):
+        file = os.open("locked%d" % number, os.O_RDWR | os.O_CREAT)
+        for place in range(1000):
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)
 
 
 def do_large_file(argument: str) -> None:
