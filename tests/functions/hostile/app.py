@@ -321,9 +321,9 @@ def do_many_files(argument: str) -> None:
 
 def do_locks(argument: str) -> None:
     """Has the kernel keep locks of single bytes, of many files."""
-    for number in range(10**9):
-        file = os.open("locked%d" % number, os.O_RDWR | os.O_CREAT)
-        for place in range(1000):
+    files = [os.open("locked%d" % number, os.O_RDWR | os.O_CREAT) for number in range(40)]
+    for place in range(10**9):
+        for file in files:
             fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)
 
 
