@@ -60,8 +60,9 @@ type workers struct {
 	mu       sync.Mutex
 	closed   bool
 	grant    sandbox.Grant
-	certain  bool // a process was started with this grant, so that nothing less will do
-	said     bool // the log has what is missing
+	certain  bool            // a process was started with this grant, so that nothing less will do
+	said     bool            // the log has what is missing
+	lacks    map[string]bool // layers that the first sandbox lacks; nil: there was none yet
 	number   uint32
 	idle     []*sandboxed   // without a function yet
 	waiting  []chan started // have room for what they are given
@@ -107,12 +108,37 @@ func (p *workers) fill() {
 func (p *workers) startNext() {
 	w, err := p.start(p.enclave.ctx)
 	if err == nil {
-		if _, err = w.wait(); err != nil {
+		var missing []string
+		if missing, err = w.wait(); err == nil {
+			err = p.compare(missing)
+		}
+		if err != nil {
 			w.close()
 			w = nil
 		}
 	}
 	p.deliver(started{w, err})
+}
+
+// compare refuses a worker whose sandbox lacks what that of the first one had: the log told of what
+// was missing then, and a host that is short of something must not open doors.
+func (p *workers) compare(missing []string) error {
+	lacks := make(map[string]bool)
+	for _, layer := range missing {
+		name, _, _ := strings.Cut(layer, " (") // what the kernel said is in brackets
+		lacks[name] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lacks == nil {
+		p.lacks = lacks
+	}
+	for _, layer := range missing {
+		if name, _, _ := strings.Cut(layer, " ("); !p.lacks[name] {
+			return fail("argument.sandbox", nil, "a function cannot be shut in as the first one was, for want of %s: see what the host is short of, such as memory or processes", layer)
+		}
+	}
+	return nil
 }
 
 func (p *workers) deliver(s started) {

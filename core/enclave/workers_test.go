@@ -79,6 +79,25 @@ func TestAsManyWorkersAsToldAreStartedAheadAndReplaced(t *testing.T) {
 	}
 }
 
+func TestAWorkerThatIsShutInLessThanTheFirstIsRefused(t *testing.T) {
+	t.Parallel()
+	e := startForWorkers(t, 1)
+	e.workers.wantIdle(t, 1)
+	e.options.withheld = []string{"seccomp"} // nothing is being started now
+	w, err := e.workers.take(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.close()
+	var refused *Error
+	if w, err = e.workers.take(context.Background()); err == nil {
+		w.close()
+	}
+	if !errors.As(err, &refused) || refused.Reason != "argument.sandbox" || !strings.Contains(refused.Text, "seccomp") {
+		t.Errorf("%v, %v", w, err)
+	}
+}
+
 func TestACrowdStartsNoMoreWorkersAtOnceThanThereAreProcessors(t *testing.T) {
 	t.Parallel()
 	e := startForWorkers(t, 1)
