@@ -75,8 +75,8 @@ func (s *session) readLoop() {
 		if s.results != nil && failure == nil {
 			if forged := s.results.verify(result, r.input); forged != nil {
 				clear(result.Output)
-				r.settle(nil, forged)
 				s.fail(forged)
+				r.settle(nil, forged)
 				return
 			}
 			r.signed.Store(&wire.Result{Checksums: result.Checksums, SignedChecksums: result.SignedChecksums})
@@ -95,10 +95,12 @@ func (s *session) broken(err error) {
 	if failure.Reason == "limit.message" {
 		failure = NewError("limit.reply", fmt.Sprintf("the result is over the limit of %d bytes", MaxInput))
 	}
+	var r *Call
 	if failure.Code == CodeProtocol || failure.Code == CodeLimit {
-		if r := s.answered(); r != nil {
-			r.settle(nil, failure)
-		}
+		r = s.answered()
 	}
 	s.fail(failure)
+	if r != nil {
+		r.settle(nil, failure)
+	}
 }

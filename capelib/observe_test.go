@@ -3,6 +3,7 @@ package capelib_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,5 +89,22 @@ func TestCountersRise(t *testing.T) {
 		after.BytesSent < before.BytesSent+1000 || after.BytesReceived < before.BytesReceived+1000 ||
 		after.Verifications <= before.Verifications || after.Verifying <= before.Verifying {
 		t.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
+func TestTheLogHasALostConnectionBeforeItsCallsEnd(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		server := startEnclave(t)
+		conn := connect(t, optionsFor(server))
+		if err := server.SetFaults(enclave.InvokeDropped); err != nil {
+			t.Fatal(err)
+		}
+		_, err := conn.Invoke(context.Background(), []byte("x"))
+		records := capelib.Log(0)
+		lost := "the connection to " + strings.TrimPrefix(server.Info().URL, "ws://") + " was lost"
+		if !slices.ContainsFunc(records, func(r capelib.LogRecord) bool { return strings.Contains(r.Message, lost) }) {
+			t.Fatalf("%v, and the log does not have it", err)
+		}
 	}
 }

@@ -282,7 +282,7 @@ func (s *session) close(why *Error) {
 	s.mu.Lock()
 	busy := s.writing != nil // perhaps with a peer that takes nothing: whoever is at it must not wait
 	s.mu.Unlock()
-	if !s.end(why) {
+	if !s.end(why, nil) {
 		return
 	}
 	if busy {
@@ -295,15 +295,16 @@ func (s *session) close(why *Error) {
 // fail ends the session because of the peer or the network.
 func (s *session) fail(err error) {
 	failure := AsError(err)
-	if s.end(failure) {
-		_ = s.socket.Close()
+	if s.end(failure, func() {
 		logf(LevelWarning, "the connection to %s was lost: %s%s", s.host, failure.Message, origins(failure))
+	}) {
+		_ = s.socket.Close()
 	}
 }
 
-// end stops the session for a reason, and settles every pending request. It reports whether the
-// session was still going on.
-func (s *session) end(why *Error) bool {
+// end stops the session for a reason, and settles every pending request; tell, if not nil, is called
+// before anybody hears of it. It reports whether the session was still going on.
+func (s *session) end(why *Error, tell func()) bool {
 	s.mu.Lock()
 	if s.over != nil {
 		s.mu.Unlock()
@@ -319,6 +320,9 @@ func (s *session) end(why *Error) bool {
 	pending := [...][]*Call{s.queue, s.unanswered}
 	s.queue, s.unanswered, s.writing = nil, nil, nil
 	s.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 	close(s.ended)
 	for _, calls := range pending {
 		for _, r := range calls {
