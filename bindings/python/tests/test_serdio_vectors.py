@@ -194,7 +194,7 @@ def test_bytes_of_another_writer_are_decoded_or_refused(name: str) -> None:
 @pytest.mark.parametrize("name", _names("args", of=FURTHER))
 def test_a_further_call_is_encoded_byte_for_byte_and_decoded_as_it_was(name: str) -> None:
     if name == "nested_510_dicts" and "MSGPACK_PUREPYTHON" in os.environ:
-        pytest.skip("without C, msgpack packs each dict with two of Python's 1000 frames")
+        pytest.skip("needs the C half of msgpack: the other packs each dict with two of Python's 1000 frames")
     _check_call(FURTHER[name])
 
 
