@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -313,7 +313,7 @@ func TestPythonReadsAndWritesWhatGoDoes(t *testing.T) {
 		}
 		if v.plain == 1 {
 			read++
-			same(t, call, v.text)
+			same(t, data, call, v.text)
 		} else if !v.foreign() {
 			t.Errorf("Python refuses it: %s", v.text)
 		}
@@ -346,7 +346,7 @@ func TestGoAndPythonAgreeOnDamagedMessages(t *testing.T) {
 			return
 		}
 		accepted++
-		same(t, call, v.text)
+		same(t, data, call, v.text)
 		if len(call.Args) == 1 && len(call.Kwargs) == 0 {
 			if ext, ok := call.Args[0].(serdio.Ext); ok && ext.Code >= serdio.CodeArray && ext.Code < serdio.CodeDataclass {
 				extensions++
@@ -362,9 +362,21 @@ func TestGoAndPythonAgreeOnDamagedMessages(t *testing.T) {
 	}
 }
 
+// setInTuple matches a tuple that a message made of a set, which no encoder writes and both decoders
+// take. Each byte of the message is a rune.
+var setInTuple = regexp.MustCompile(`(?s)\x02([\x{d4}-\x{d8}]|\x{c7}.|\x{c8}..|\x{c9}....)[\x03\x04]`)
+
+func holdsSetInTuple(message []byte) bool {
+	runes := make([]rune, len(message))
+	for i, b := range message {
+		runes[i] = rune(b)
+	}
+	return setInTuple.MatchString(string(runes))
+}
+
 // same checks that Python wrote a call as Go does. It may write the elements of a set, and of a tuple
-// that a message made of a set, in another order, and a timestamp in a shorter form.
-func same(t *testing.T, call serdio.Call, written []byte) {
+// that the message made of a set, in another order, and a timestamp in a shorter form.
+func same(t *testing.T, message []byte, call serdio.Call, written []byte) {
 	t.Helper()
 	encoded, err := serdio.Encode(call.Args, call.Kwargs)
 	if err != nil {
@@ -377,14 +389,12 @@ func same(t *testing.T, call serdio.Call, written []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, other := canonical(call.Args)+canonical(call.Kwargs), canonical(again.Args)+canonical(again.Kwargs)
-	if text == other && strings.Contains(text, "set[") {
-		return
+	mixed := holdsSetInTuple(message)
+	form := func(c serdio.Call) string {
+		return canonicalForm(serdio.Tuple(c.Args), mixed) + canonicalForm(c.Kwargs, mixed)
 	}
-	one, two := []byte(text), []byte(other)
-	slices.Sort(one)
-	slices.Sort(two)
-	if !bytes.Equal(one, two) || !strings.Contains(text, "tuple[") {
+	text, other := form(call), form(again)
+	if text != other || !mixed && !strings.Contains(text, "set[") {
 		t.Errorf("Python writes %x, Go %x", written, encoded)
 	}
 }

@@ -176,7 +176,10 @@ func unhex(t testing.TB, digits string) []byte {
 
 // canonical writes a value so that two that are the same give the same text: numbers by type and
 // bits, sets in sorted order.
-func canonical(v any) string {
+func canonical(v any) string { return canonicalForm(v, false) }
+
+// canonicalForm sorts the elements of tuples too where their order is left to chance.
+func canonicalForm(v any, mixedTuples bool) string {
 	switch v := v.(type) {
 	case float64:
 		return fmt.Sprintf("float %016x", math.Float64bits(v))
@@ -185,27 +188,27 @@ func canonical(v any) string {
 	case string, []byte:
 		return fmt.Sprintf("%T %x", v, v)
 	case []any:
-		return "list" + sequence(v, false)
+		return "list" + sequence(v, false, mixedTuples)
 	case serdio.Tuple:
-		return "tuple" + sequence(v, false)
+		return "tuple" + sequence(v, mixedTuples, mixedTuples)
 	case serdio.Set:
-		return "set" + sequence(v, true)
+		return "set" + sequence(v, true, mixedTuples)
 	case serdio.FrozenSet:
-		return "frozenset" + sequence(v, true)
+		return "frozenset" + sequence(v, true, mixedTuples)
 	case serdio.Map:
 		var out strings.Builder
 		for _, pair := range v {
-			out.WriteString(canonical(pair.Key) + ":" + canonical(pair.Value) + ";")
+			out.WriteString(canonicalForm(pair.Key, mixedTuples) + ":" + canonicalForm(pair.Value, mixedTuples) + ";")
 		}
 		return "{" + out.String() + "}"
 	}
 	return fmt.Sprintf("%T %v", v, v)
 }
 
-func sequence(items []any, sorted bool) string {
+func sequence(items []any, sorted, mixedTuples bool) string {
 	texts := make([]string, 0, len(items))
 	for _, item := range items {
-		texts = append(texts, canonical(item))
+		texts = append(texts, canonicalForm(item, mixedTuples))
 	}
 	if sorted {
 		slices.Sort(texts)
