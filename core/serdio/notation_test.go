@@ -178,13 +178,15 @@ func unhex(t testing.TB, digits string) []byte {
 // bits, sets in sorted order.
 func canonical(v any) string { return canonicalForm(v, false) }
 
-// canonicalForm sorts the elements of tuples too where their order is left to chance.
+// canonicalForm sorts the elements of tuples too, and the parts of complex numbers, where their order
+// is left to chance.
 func canonicalForm(v any, mixedTuples bool) string {
 	switch v := v.(type) {
 	case float64:
 		return fmt.Sprintf("float %016x", math.Float64bits(v))
 	case complex128:
-		return fmt.Sprintf("complex %016x %016x", math.Float64bits(real(v)), math.Float64bits(imag(v)))
+		parts := []any{real(v), imag(v)}
+		return "complex" + sequence(parts, mixedTuples, mixedTuples)
 	case string, []byte:
 		return fmt.Sprintf("%T %x", v, v)
 	case []any:
