@@ -36,6 +36,7 @@ var connectFaults = []struct {
 	{enclave.ReplayedNonce, capelib.CodeAttestation, "nonce.mismatch", true},
 	{enclave.MissingNonce, capelib.CodeAttestation, "nonce.missing", true},
 	{enclave.ZeroPCRs, capelib.CodePolicy, "policy.debug_mode", true},
+	{enclave.WrongPCR, capelib.CodePolicy, "policy.pcr_mismatch", true},
 	{enclave.MissingKey, capelib.CodeAttestation, "document.public_key_missing", true},
 	{enclave.ShortKey, capelib.CodeAttestation, "document.public_key_length", true},
 	{enclave.ClockOff, capelib.CodeAttestation, "time.clock_skew", true},
@@ -51,7 +52,7 @@ func TestConnectTellsEachFaultApart(t *testing.T) {
 			t.Parallel()
 			server := startEnclave(t, c.fault)
 			o := optionsFor(server)
-			o.Policy = &capelib.Policy{FunctionChecksum: checksumOf(t, server)}
+			o.Policy.FunctionChecksum = checksumOf(t, server)
 			if c.code == capelib.CodeTimeout {
 				o.Timeout = 200 * time.Millisecond
 			}

@@ -400,8 +400,9 @@ CAPE_API int32_t cape_enclave_info(cape_handle enclave, cape_buf *info, cape_err
  *   in place of a        silent_start start_not_json start_no_message start_not_base64
  *   document             start_error start_binary start_dropped
  *   in the document      document_truncated document_tampered expired_leaf foreign_root
- *                        foreign_chain replayed_nonce missing_nonce zero_pcrs missing_key
- *                        short_key clock_off wrong_checksum missing_checksum missing_user_data
+ *                        foreign_chain replayed_nonce missing_nonce zero_pcrs wrong_pcr
+ *                        missing_key short_key clock_off wrong_checksum missing_checksum
+ *                        missing_user_data
  *   at a call            invoke_dropped reply_not_json reply_no_message reply_not_base64
  *                        reply_binary reply_error truncated_frame slow_reply no_reply huge_reply
  *   between calls        idle_dropped */

@@ -40,6 +40,9 @@ func (e *Enclave) attest(c claims) ([]byte, error) {
 	if e.faulty(ZeroPCRs) {
 		payload.PCRs = zeroPCRs()
 	}
+	if e.faulty(WrongPCR) {
+		payload.PCRs = wrongPCRs(payload.PCRs)
+	}
 	by, err := e.signer()
 	if err != nil {
 		return nil, err
@@ -51,7 +54,7 @@ func (e *Enclave) attest(c claims) ([]byte, error) {
 	}
 	shipped := signed
 	if e.faulty(DocumentTampered) {
-		payload.PCRs = tamperedPCRs(payload.PCRs)
+		payload.PCRs = wrongPCRs(payload.PCRs)
 		if shipped, err = payload.encode(); err != nil {
 			return nil, err
 		}

@@ -29,6 +29,7 @@ const (
 	ReplayedNonce     Fault = "replayed_nonce"     // carries a nonce other than the one asked for
 	MissingNonce      Fault = "missing_nonce"      // the nonce is null
 	ZeroPCRs          Fault = "zero_pcrs"          // PCR0 to PCR2 are zero, as in debug mode
+	WrongPCR          Fault = "wrong_pcr"          // PCR0 is that of other code
 	MissingKey        Fault = "missing_key"        // the public key is null
 	ShortKey          Fault = "short_key"          // the public key has 16 bytes
 	ClockOff          Fault = "clock_off"          // the security module's clock is three days ahead
@@ -55,7 +56,7 @@ func Faults() []Fault {
 		SilentHandshake, RejectToken, RejectUpgrade,
 		SilentStart, StartNotJSON, StartNoMessage, StartNotBase64, StartError, StartBinary, StartDropped,
 		DocumentTruncated, DocumentTampered, ExpiredLeaf, ForeignRoot, ForeignChain, ReplayedNonce,
-		MissingNonce, ZeroPCRs, MissingKey, ShortKey, ClockOff, WrongChecksum, MissingChecksum, MissingUserData,
+		MissingNonce, ZeroPCRs, WrongPCR, MissingKey, ShortKey, ClockOff, WrongChecksum, MissingChecksum, MissingUserData,
 		IdleDropped, InvokeDropped, ReplyNotJSON, ReplyNoMessage, ReplyNotBase64, ReplyBinary, ReplyError,
 		TruncatedFrame, SlowReply, NoReply, HugeReply,
 	}

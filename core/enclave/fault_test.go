@@ -150,6 +150,7 @@ func TestDocumentsAreForged(t *testing.T) {
 		enclave.ReplayedNonce:     {"nonce.mismatch"},
 		enclave.MissingNonce:      {"nonce.missing"},
 		enclave.ZeroPCRs:          {"policy.debug_mode"},
+		enclave.WrongPCR:          {"policy.pcr_mismatch"},
 		enclave.MissingKey:        {"document.public_key_missing"},
 		enclave.ShortKey:          {"document.public_key_length"},
 		enclave.ClockOff:          {"time.clock_skew"},

@@ -51,8 +51,8 @@ func zeroPCRs() map[int][]byte {
 	return pcrs
 }
 
-func tamperedPCRs(pcrs map[int][]byte) map[int][]byte {
-	tampered := maps.Clone(pcrs)
-	tampered[0] = otherBytes(pcrs[0])
-	return tampered
+func wrongPCRs(pcrs map[int][]byte) map[int][]byte {
+	wrong := maps.Clone(pcrs)
+	wrong[0] = otherBytes(pcrs[0])
+	return wrong
 }

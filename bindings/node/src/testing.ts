@@ -22,8 +22,7 @@ import type { Results } from "./output.js";
 /** Plain names of faults, beside those of cape.h. Capitals, blanks, `-` and `_` make no difference. */
 const plainNames: Readonly<Record<string, string>> = {
   expired: "expired_leaf",
-  "wrong pcr": "zero_pcrs",
-  "wrong pcrs": "zero_pcrs",
+  "wrong pcrs": "wrong_pcr",
   "clock three days off": "clock_off",
   "dropped connection": "invoke_dropped",
   dropped: "invoke_dropped",

@@ -14,7 +14,7 @@ describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
   const faults: [string, new (...args: never[]) => CapeError, string][] = [
     ["expired", AttestationError, "chain.expired"],
     ["Replayed nonce", AttestationError, "nonce.mismatch"],
-    ["wrong PCR", PolicyError, "policy.debug_mode"],
+    ["wrong PCR", PolicyError, "policy.pcr_mismatch"],
     ["clock three days off", AttestationError, "time.clock_skew"],
     ["clock_off", AttestationError, "time.clock_skew"],
     ["dropped connection", ClosedError, "closed.outcome_unknown"],

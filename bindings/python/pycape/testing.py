@@ -24,8 +24,7 @@ from pycape.errors import ArgumentTypeError
 #: Plain names of faults, beside those of cape.h.
 PLAIN_NAMES = {
     "expired": "expired_leaf",
-    "wrong_pcr": "zero_pcrs",
-    "wrong_pcrs": "zero_pcrs",
+    "wrong_pcrs": "wrong_pcr",
     "clock_three_days_off": "clock_off",
     "dropped_connection": "invoke_dropped",
     "dropped": "invoke_dropped",

@@ -56,7 +56,7 @@ def test_a_fault_at_connect(
     examined = issubclass(kind, (pycape.AttestationError, pycape.PolicyError))
     timeout = DEADLINE if kind is pycape.CapeTimeoutError else None
     enclave.set_faults(fault)
-    policy = {"function_checksum": checksum(enclave)}
+    policy = {"pcrs": {"0": enclave.pcrs["0"]}, "function_checksum": checksum(enclave)}
     cape = Cape(enclave=enclave, policy=policy, timeout=timeout)
     started = time.monotonic()
     with pytest.raises(kind) as caught:
