@@ -22,6 +22,19 @@ LIBRARY_LINK := '-Wl,--version-script=$(CURDIR)/export/libcape.map' -Wl,-soname,
 GOFLAGS_BUILD := -trimpath
 STRIP         ?= -s -w
 
+# The other kind of machine that packages are for, and Debian's compiler for it.
+ifeq ($(shell uname -m),x86_64)
+OTHER := arm64 aarch64 arm64
+else
+OTHER := amd64 x86_64 x64
+endif
+OTHER_GOARCH  := $(word 1,$(OTHER))
+OTHER_MACHINE := $(word 2,$(OTHER))
+OTHER_NODE    := linux-$(word 3,$(OTHER))
+OTHER_CC      := $(OTHER_MACHINE)-linux-gnu-gcc
+HAS_OTHER     := $(shell command -v $(OTHER_CC))
+NO_OTHER       = echo "$@: there is none for linux/$(OTHER_GOARCH), which takes $(OTHER_CC): apt-get install gcc-$(subst _,-,$(OTHER_MACHINE))-linux-gnu"
+
 # Where make install puts things; DESTDIR, when set, goes in front of all.
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -37,7 +50,10 @@ help: ## show this list
 
 build: build/libcape.so build/cape build/share/.ready ## the library and the command line, in build/
 
-build/libcape.so build/abidiff/libcape.so: always
+build/$(OTHER_NODE)/libcape.so: export GOARCH = $(OTHER_GOARCH)
+build/$(OTHER_NODE)/libcape.so: export CC = $(OTHER_CC)
+
+build/libcape.so build/abidiff/libcape.so build/$(OTHER_NODE)/libcape.so: always
 	CGO_ENABLED=1 $(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared \
 		-ldflags "$(STRIP) -extldflags \"$(LIBRARY_LINK)\"" -o $@ ./export
 	@rm -f $(@:.so=.h)
@@ -112,7 +128,8 @@ $(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name 
 	cd $(NODE) && $(NPM) run --silent build
 	@touch $@
 
-npm-pack: build bindings ## the Node package with the library inside, in build/ as .tgz
+npm-pack: build bindings $(if $(HAS_OTHER),build/$(OTHER_NODE)/libcape.so) ## the Node packages, in build/ as .tgz, with the library for this machine, and for the other kind where Debian's cross compiler is
+	@$(if $(HAS_OTHER),,$(NO_OTHER))
 	@cd $(NODE) && node pack.mjs ../../build
 
 # What packs. The wheels that pip gets from elsewhere are there so that tests need no network.
@@ -142,13 +159,8 @@ $(WHEELS)/.ready: $(PACKING)/.ready Makefile go.mod go.sum $(shell find core cap
 	@touch $@
 
 wheel: $(WHEELS)/.ready ## the Python packages in build/wheels: as source, for this machine, and for the other kind where Debian's cross compiler is
-	@case "$$($(GO) env GOHOSTARCH)" in \
-		amd64) other=arm64 machine=aarch64 compiler=aarch64-linux-gnu-gcc package=gcc-aarch64-linux-gnu;; \
-		*) other=amd64 machine=x86_64 compiler=x86_64-linux-gnu-gcc package=gcc-x86-64-linux-gnu;; esac; \
-	if ! command -v $$compiler >/dev/null; then \
-		echo "wheel: there is none for linux/$$other, which takes $$compiler: apt-get install $$package"; \
-	elif ! ls $(WHEELS)/*_$$machine.whl >/dev/null 2>&1; then \
-		GOARCH=$$other CC=$$compiler $(PACK) '$(PACK_WHEEL)' $(LOG); fi
+	@$(if $(HAS_OTHER),ls $(WHEELS)/*_$(OTHER_MACHINE).whl >/dev/null 2>&1 || \
+		{ GOARCH=$(OTHER_GOARCH) CC=$(OTHER_CC) $(PACK) '$(PACK_WHEEL)' $(LOG); },$(NO_OTHER))
 	@cd $(WHEELS) && wc -c libcape-*
 
 DOCS := build/docs

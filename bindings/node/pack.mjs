@@ -1,8 +1,9 @@
-// Packs for a registry, or for a folder: the package, and one of its platform that holds the native
-// library. npm takes the latter as an optional dependency of the former, where it fits. Usage:
-// node pack.mjs BUILD, the folder in which libcape.so lies and the packages are put.
+// Packs for a registry, or for a folder: the package, and one for each platform that holds the native
+// library, which npm takes as an optional dependency of the former. Usage: node pack.mjs BUILD, the
+// folder in which libcape.so lies, that of another platform in a folder such as linux-arm64, and in
+// which the packages are put.
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const here = import.meta.dirname;
@@ -26,14 +27,27 @@ function pack(folder) {
   console.log(join(build, execFileSync("npm", flags, { cwd: folder, encoding: "utf8" }).trim()));
 }
 
+function packNative(platform, source) {
+  const [os, cpu] = platform.split("-");
+  const folder = join(staging, platform);
+  const description = `The native library of libcape for ${platform}`;
+  const fits = { os: [os], cpu: [cpu], ...(os === "linux" && { libc: ["glibc"] }) };
+  stage(folder, { name: `@libcape/${platform}`, version, description, license, engines, ...fits, preferUnplugged: true, files: ["libcape.so"] }, [
+    [source, "libcape.so"],
+  ]);
+  chmodSync(join(folder, "libcape.so"), 0o644);
+  pack(folder);
+  return folder;
+}
+
 rmSync(staging, { recursive: true, force: true });
-const library = join(staging, "platform");
-const description = `The native library of libcape for ${platform}`;
-const fits = { os: [process.platform], cpu: [process.arch], ...(process.platform === "linux" && { libc: ["glibc"] }) };
-stage(library, { name: native, version, description, license, engines, ...fits, preferUnplugged: true, files: ["libcape.so"] }, [
-  [join(build, "libcape.so"), "libcape.so"],
-]);
-chmodSync(join(library, "libcape.so"), 0o644);
+const library = packNative(platform, join(build, "libcape.so"));
+for (const other of ["linux-x64", "linux-arm64"]) {
+  const source = join(build, other, "libcape.so");
+  if (other !== platform && existsSync(source)) {
+    packNative(other, source);
+  }
+}
 
 // Bundled too, so that this one file is all that an installation from a folder needs.
 const main = join(staging, "main");
@@ -41,6 +55,5 @@ stage(main, { ...about, optionalDependencies: { [native]: version }, bundleDepen
   ...["dist", "demo", "README.md"].map((name) => [join(here, name), name]),
   [library, join("node_modules", native)],
 ]);
-pack(library);
 pack(main);
 rmSync(staging, { recursive: true });

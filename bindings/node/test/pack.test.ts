@@ -10,6 +10,7 @@ import { packageFolder, repository } from "./support.js";
 
 const run = promisify(execFile);
 const native = `@libcape/${process.platform}-${process.arch}`;
+const other = process.arch === "x64" ? "linux-arm64" : "linux-x64";
 
 describe("the packed package", { timeout: 60_000 }, () => {
   let folder: string;
@@ -18,6 +19,9 @@ describe("the packed package", { timeout: 60_000 }, () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
     await copyFile(repository("build/libcape.so"), join(folder, "libcape.so"));
+    // Another platform's, which pack.mjs only carries.
+    await mkdir(join(folder, other));
+    await copyFile(repository("build/libcape.so"), join(folder, other, "libcape.so"));
     await run(process.execPath, [join(packageFolder, "pack.mjs"), folder]);
     installed = join(folder, "node_modules/libcape");
     await mkdir(installed, { recursive: true });
@@ -39,7 +43,7 @@ describe("the packed package", { timeout: 60_000 }, () => {
 
   test("is less than 8 MB for each platform, and holds neither tests nor scripts", async () => {
     const packages = (await readdir(folder)).filter((name) => name.endsWith(".tgz"));
-    assert.equal(packages.length, 2);
+    assert.equal(packages.length, 3);
     for (const name of packages) {
       assert.ok((await stat(join(folder, name))).size < 8_000_000, name);
     }
@@ -47,6 +51,17 @@ describe("the packed package", { timeout: 60_000 }, () => {
     const about = JSON.parse(await readFile(join(installed, "package.json"), "utf8")) as Record<string, Record<string, string>>;
     assert.deepEqual([about["scripts"], about["devDependencies"]], [undefined, undefined]);
     assert.deepEqual(Object.keys(about["optionalDependencies"] ?? {}), [native]);
+  });
+
+  test("has the library of another platform that was built, for that one alone", async () => {
+    const { version } = JSON.parse(await readFile(join(packageFolder, "package.json"), "utf8")) as { version: string };
+    const read = async (name: string) => {
+      const { stdout } = await run("tar", ["-xzOf", join(folder, `libcape-${other}-${version}.tgz`), `package/${name}`], { encoding: "buffer", maxBuffer: 1 << 26 });
+      return stdout;
+    };
+    const about = JSON.parse((await read("package.json")).toString()) as Record<string, unknown>;
+    assert.deepEqual([about["name"], about["os"], about["cpu"], about["libc"]], [`@libcape/${other}`, ["linux"], [other.split("-")[1]], ["glibc"]]);
+    assert.ok((await read("libcape.so")).equals(await readFile(join(folder, other, "libcape.so"))));
   });
 
   test("has types for strict programs, of modules and of CommonJS", async () => {
