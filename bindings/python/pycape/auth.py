@@ -28,11 +28,13 @@ class FunctionAuth(NamedTuple):
         return f"FunctionAuth({self.type})"
 
 
-def stored_token(required: bool = True) -> str | None:
+def stored_token(url: str, required: bool = True) -> str | None:
     """The access token of the last login, out of ``~/.config/cape/auth``, or wherever CAPE_LOCAL_CONFIG_DIR
-    and CAPE_LOCAL_AUTH_FILE_NAME say. None when there is no such file and none is required.
+    and CAPE_LOCAL_AUTH_FILE_NAME say. A login that says for which host it is, is for no other. None
+    when there is no such login and none is required.
 
-    :raises ValueError: there is no such file.
+    :param url: where it is to go.
+    :raises ValueError: there is no such file, or its login is for another host.
     :raises RuntimeError: it has no ``access_token``.
     """
     path = config.auth_file()
@@ -48,12 +50,31 @@ def stored_token(required: bool = True) -> str | None:
             reason="argument.token",
         ) from error
     try:
-        token = json.loads(content)["access_token"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        token = None
-    if not isinstance(token, str):
+        saved = json.loads(content)
+        token, host = saved["access_token"], saved.get("enclave_host") or ""
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        token = host = None
+    if not isinstance(token, str) or not isinstance(host, str):
         raise AuthError(
             f"no token: {shown(path)} has no access_token; give access_token, or write it there",
             reason="auth.token_missing",
         )
+    if host and (not _host(host) or _host(host) != _host(url)):
+        if not required:
+            return None
+        raise ArgumentError(
+            f"no token: the login in {shown(path)} is for {shown(_host(host) or 'another host')}; "
+            'give access_token, or access_token="" to offer none',
+            reason="argument.token",
+        )
     return token.strip()
+
+
+def _host(url: str) -> str:
+    """The host and the port of a URL, as the command line compares them; "" where there is none."""
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url.strip()).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""

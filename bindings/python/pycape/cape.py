@@ -37,11 +37,11 @@ class Cape(Service):
     at a time; :meth:`run` uses one of its own.
 
     :param url: the enclave's service, ``wss://host`` or ``https://host``; ``ws://`` for this machine
-        only. Where it is None or left as it is, the environment variable CAPE_ENCLAVE_HOST goes
-        before it.
+        only. None, or an address of the public Cape service, which has ended: that of the
+        environment variable CAPE_ENCLAVE_HOST. Where there is none either, calls fail.
     :param access_token: who calls. None: the token of the last login, out of
-        ``~/.config/cape/auth``, which goes out over ``wss://`` only, or to this machine.
-        "" offers none. None is needed for a service on this machine, or where a call is given a
+        ``~/.config/cape/auth``, which goes out over ``wss://`` only, or to this machine, and to no
+        other host than the one that it is for, if it names one as ``enclave_host``. "" offers none. None is needed for a service on this machine, or where a call is given a
         token. (True or False in its place is verbose.)
     :param verbose: log at DEBUG to the logger "pycape".
     :param enclave: a :class:`LocalEnclave`. It brings its URL, root and authority, and unless

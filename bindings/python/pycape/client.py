@@ -14,7 +14,7 @@ from pycape.function_ref import FunctionLike, FunctionRef
 from pycape.log import show_debug
 from pycape.pem import PEM
 from pycape.progress import ProgressLike, checked as checked_progress
-from pycape.settings import DEFAULT_URL, gather
+from pycape.settings import gather
 from pycape.token import Secret, Token, TokenLike
 
 _TOKEN_TYPES = {FunctionAuthType.AUTH0: "access", FunctionAuthType.FUNCTION_TOKEN: "function"}
@@ -33,7 +33,7 @@ class Client:
 
     def __init__(
         self,
-        url: str | None = DEFAULT_URL,
+        url: str | None = None,
         access_token: str | Token | bool | None = None,
         verbose: bool = False,
         *,
@@ -105,7 +105,7 @@ class Client:
 
     def __repr__(self) -> str:
         state = "closed" if self._connection is None else "connected"
-        return f"<{type(self).__name__} {self._settings.enclave or self._settings.shown_url} {state}>"
+        return f"<{type(self).__name__} {self._settings.shown} {state}>"
 
     def _present(self) -> _ffi.Connection:
         connection = self._connection
@@ -147,8 +147,9 @@ class Client:
 
     def _options(self, target: Target) -> dict[str, Any]:
         """The options of a connect."""
+        settings = self._settings.options()
         auth = self._auth(target)
-        options = self._settings.options() | {"function": target.function.get_id()}
+        options = settings | {"function": target.function.get_id()}
         if auth is not None:
             options |= {"token": Secret(auth.token), "token_type": _TOKEN_TYPES[auth.type]}
         policy = self._policy(options.get("policy"), target.pcrs)
@@ -177,7 +178,7 @@ class Client:
         given = _checked_token(token, "token")
         given = self._access_token if given is None else given
         if given is None and self._settings.enclave is None and self._settings.is_private:
-            given = stored_token(required=not self._settings.is_local)
+            given = stored_token(self._settings.url or "", required=not self._settings.is_local)
         return given
 
 

@@ -11,14 +11,15 @@ from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError
 from pycape.log import logger
 
-DEFAULT_URL = "wss://enclave.capeprivacy.com"
+#: What earlier versions took where a program named none. That service has ended.
+ENDED = ("wss://enclave.capeprivacy.com", "https://app.capeprivacy.com")
 LONGEST = 4_294_967  # seconds: milliseconds are a uint32_t in cape.h
 
 
 class Settings(NamedTuple):
     """An argument goes before the local enclave, that before the environment."""
 
-    url: str
+    url: str | None
     enclave: LocalEnclave | None
     attestation_root: str | None
     tls_ca: str | None
@@ -32,7 +33,7 @@ class Settings(NamedTuple):
     @property
     def is_private(self) -> bool:
         """What is offered to the service is not readable on the way."""
-        return self.is_local or self.url.strip().startswith(("wss://", "https://"))
+        return self.is_local or (self.url or "").strip().startswith(("wss://", "https://"))
 
     @property
     def is_local(self) -> bool:
@@ -43,28 +44,40 @@ class Settings(NamedTuple):
         if self.enclave is not None:
             return True
         try:
-            host = urlsplit(self.url).hostname or ""
+            host = urlsplit(self.url or "").hostname or ""
             return host == "localhost" or ip_address(host).is_loopback
         except ValueError:
             return False
 
     @property
-    def shown_url(self) -> str:
-        """The URL without the user and the password, which may stand in it by mistake."""
+    def shown(self) -> str:
+        """Whom the client calls: the URL without the user and the password, which may stand in it
+        by mistake, or the local enclave."""
         import re
 
-        return re.sub("//[^/]*@", "//...@", self.url)
+        if self.url is not None:
+            return re.sub("//[^/]*@", "//...@", self.url)
+        return "of no enclave" if self.enclave is None else repr(self.enclave)
 
     def options(self) -> dict[str, Any]:
         """The options of cape_connect that do not depend on the function. Starts the local
-        enclave if need be."""
+        enclave if need be.
+
+        :raises ValueError: there is no URL.
+        """
         url, root, tls_ca, policy = self.url, self.attestation_root, self.tls_ca, self.policy
         if self.enclave is not None:
-            url = self.enclave.url if url == DEFAULT_URL else url
+            url = self.enclave.url if url is None else url
             root = self.enclave.attestation_root if root is None else root
             tls_ca = self.enclave.tls_ca if tls_ca is None else tls_ca
             if policy is None:
                 policy = {"pcrs": {index: [pcr] for index, pcr in self.enclave.pcrs.items()}}
+        if url is None:
+            raise ArgumentError(
+                "no enclave is named, and the public Cape service has ended: "
+                "give url or enclave, or set CAPE_ENCLAVE_HOST",
+                reason="argument.url",
+            )
         options = {
             "url": url,
             "attestation_roots": root,
@@ -96,19 +109,20 @@ def gather(
 
     :raises ValueError, TypeError: one of them is not usable.
     """
-    url = DEFAULT_URL if url is None else url
     checks.text(url, "url", "argument.url")
     checks.text(proxy, "proxy", "argument.proxy")
     if enclave is not None and not isinstance(enclave, LocalEnclave):
         raise ArgumentTypeError(
             f"enclave must be a LocalEnclave, not {type(enclave).__name__}", reason="argument.type"
         )
+    if url is not None and url.strip().rstrip("/") in ENDED:
+        url = None
     unchecked = config.tls_is_to_be_unchecked()
     if unchecked is not None:
         logger().warning("%s has no effect: TLS is always checked, and tls_ca names an authority", unchecked)
     if enclave is None:
-        if url == DEFAULT_URL:
-            url = os.environ.get("CAPE_ENCLAVE_HOST") or url
+        if url is None:
+            url = os.environ.get("CAPE_ENCLAVE_HOST") or None
         if attestation_root is None:
             attestation_root = os.environ.get("CAPE_ATTESTATION_ROOT") or None
             if attestation_root is not None:

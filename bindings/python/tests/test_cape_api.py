@@ -34,7 +34,7 @@ def test_signatures_are_the_documented_ones() -> None:
         return str(inspect.Signature(plain))
 
     assert parameters(Cape) == (
-        "(url='wss://enclave.capeprivacy.com', access_token=None, verbose=False, *, "
+        "(url=None, access_token=None, verbose=False, *, "
         "enclave=None, attestation_root=None, tls_ca=None, policy=None, timeout=None, "
         "insecure_ws=False, proxy=None, reconnect=False, signed_results=False, "
         "progress=None)"
@@ -226,12 +226,90 @@ def write_auth(home: pathlib.Path, content: str) -> None:
     path.write_text(content)
 
 
-def test_without_a_login_the_public_service_is_a_value_error(
+ENDED = ["wss://enclave.capeprivacy.com", "https://app.capeprivacy.com", "https://app.capeprivacy.com/"]
+
+
+@pytest.mark.parametrize("url", [None, *ENDED])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda cape: cape.connect("user/name"),
+        lambda cape: cape.run("user/name", b"x"),
+        lambda cape: cape.list(),
+        lambda cape: cape.key(),
+        lambda cape: cape.deploy("."),
+    ],
+)
+def test_no_login_goes_to_a_service_that_nobody_named(
+    client: Any, url: str | None, call: Any, clean_environment: pathlib.Path
+) -> None:
+    write_auth(clean_environment, json.dumps({"access_token": "from-file"}))
+    cape = client(url, policy="any")
+    with pytest.raises(ValueError, match="give url or enclave, or set CAPE_ENCLAVE_HOST") as caught:
+        call(cape)
+    assert isinstance(caught.value, pycape.ArgumentError)
+    assert caught.value.reason == "argument.url"
+    assert "capeprivacy" not in repr(cape.cape)
+
+
+@pytest.mark.parametrize("url", [None, *ENDED])
+def test_the_environment_names_the_service_of_a_program_that_names_none(
+    url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPE_ENCLAVE_HOST", "wss://enclave.example.com")
+    assert repr(Cape(url)) == "<Cape wss://enclave.example.com closed>"
+
+
+def test_without_a_login_another_machine_is_a_value_error(
     clean_environment: pathlib.Path,
 ) -> None:
     with pytest.raises(ValueError, match="access_token") as caught:
-        Cape().connect("user/name")
+        Cape(**REMOTE).connect("user/name")
     assert str(clean_environment) in str(caught.value)
+
+
+def test_a_client_shows_whom_it_calls(enclave: LocalEnclave) -> None:
+    assert repr(Cape()) == "<Cape of no enclave closed>"
+    assert repr(Cape(enclave=enclave)) == f"<Cape {enclave!r} closed>"
+    other = Cape("wss://other.example.com", enclave=enclave)
+    assert repr(other) == "<Cape wss://other.example.com closed>"
+
+
+HERE = "wss://enclave.example.com:8443"
+
+
+@pytest.mark.parametrize("host", [HERE, "https://ENCLAVE.example.com:8443/", "", None])
+def test_a_login_goes_to_the_host_that_it_is_for(
+    host: Any, clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_auth(clean_environment, json.dumps({"access_token": "from-file", "enclave_host": host}))
+    cape = Cape(HERE, policy="any")
+    assert offered(cape, None, monkeypatch) == ("from-file", "access")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["wss://other.example.com:8443", "wss://enclave.example.com", "enclave.example.com:8443", "wss://["],
+)
+def test_a_login_for_another_host_is_none(
+    host: str, client: Any, clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_auth(clean_environment, json.dumps({"access_token": "from-file", "enclave_host": host}))
+    cape = client(HERE, policy="any")
+    for call in (lambda: cape.connect("user/name"), cape.list, cape.key):
+        with pytest.raises(ValueError, match="the login in .* is for .*; give access_token") as caught:
+            call()
+        assert caught.value.reason == "argument.token"  # type: ignore[attr-defined]
+        assert "from-file" not in str(caught.value)
+    assert offered(Cape("ws://127.0.0.1:9", policy="any"), None, monkeypatch) == (None, None)
+    given = Cape(HERE, "given", policy="any")
+    assert offered(given, None, monkeypatch) == ("given", "access")
+
+
+def test_a_login_whose_host_is_no_text_is_none(clean_environment: pathlib.Path) -> None:
+    write_auth(clean_environment, json.dumps({"access_token": "from-file", "enclave_host": 5}))
+    with pytest.raises(pycape.AuthError):
+        Cape(HERE, policy="any").list()
 
 
 @pytest.mark.parametrize("content", ["{}", "not JSON", '["access_token"]', '{"access_token": 5}'])
@@ -240,7 +318,7 @@ def test_a_login_without_a_token_is_a_runtime_error(
 ) -> None:
     write_auth(clean_environment, content)
     with pytest.raises(RuntimeError, match="access_token") as caught:
-        Cape().connect("user/name")
+        Cape(**REMOTE).connect("user/name")
     assert isinstance(caught.value, pycape.AuthError)
 
 
@@ -265,8 +343,7 @@ def test_the_token_of_the_login_is_offered_without_its_newline(
     clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_auth(clean_environment, json.dumps({"access_token": "from-file\n"}) + "\n")
-    for cape in (Cape(policy="any"), Cape(**REMOTE)):
-        assert offered(cape, None, monkeypatch) == ("from-file", "access")
+    assert offered(Cape(**REMOTE), None, monkeypatch) == ("from-file", "access")
 
 
 def test_a_token_given_goes_before_the_login(

@@ -119,7 +119,7 @@ def test_a_login_nested_too_deeply(clean_environment: pathlib.Path) -> None:
     path = clean_environment / ".config" / "cape" / "auth"
     path.parent.mkdir(parents=True)
     path.write_text(NESTED)
-    assert raised(lambda: Cape().connect("user/name"), RuntimeError).reason == "auth.token_missing"
+    assert raised(lambda: Cape("wss://enclave.example.com").connect("user/name"), RuntimeError).reason == "auth.token_missing"
 
 
 def test_a_folder_may_be_named_in_bytes(functions: list[pathlib.Path]) -> None:
