@@ -30,6 +30,8 @@ type Call struct {
 	timer    atomic.Pointer[time.Timer]
 	size     int64 // of the sealed request, in bytes
 	deadline time.Time
+	limit    time.Duration // until the deadline, from the start
+	callee   string        // the function and where it is, for errors
 
 	state   atomic.Int32
 	session atomic.Pointer[session] // nil while the connection has none
@@ -55,9 +57,12 @@ type Progress struct {
 }
 
 // newCall makes a call that ends after a while by itself.
-func newCall(input []byte, timeout time.Duration, ended func()) *Call {
-	r := &Call{done: make(chan struct{}), ended: ended, size: int64(len(input) + hpke.Overhead), deadline: time.Now().Add(timeout)}
-	r.timer.Store(transport.SpawnAfter(timeout, func() { r.abandon(false) }, func(value any) { r.settle(nil, Panicked(value)) }))
+func newCall(callee string, input []byte, timeout time.Duration, ended func()) *Call {
+	r := &Call{
+		done: make(chan struct{}), ended: ended, size: int64(len(input) + hpke.Overhead),
+		deadline: time.Now().Add(timeout), limit: timeout, callee: callee,
+	}
+	r.timer.Store(transport.SpawnAfter(timeout, func() { r.abandon(r.limit, false) }, func(value any) { r.settle(nil, Panicked(value)) }))
 	return r
 }
 
@@ -66,7 +71,7 @@ func (r *Call) Done() <-chan struct{} { return r.done }
 
 // Cancel ends the call at once with [CodeCancelled], unless it has ended. A request that was sent
 // may still run; the reason of the error says whether it was.
-func (r *Call) Cancel() { r.abandon(true) }
+func (r *Call) Cancel() { r.abandon(0, true) }
 
 // Result waits for the outcome: what Invoke returns. The result is the caller's.
 func (r *Call) Result() ([]byte, error) {
@@ -103,21 +108,21 @@ func (r *Call) wait(ctx context.Context) ([]byte, error) {
 	select {
 	case <-r.done:
 	case <-ctx.Done():
-		r.abandon(ctx.Err() == context.Canceled)
+		r.abandon(0, ctx.Err() == context.Canceled)
 	}
 	return r.Result()
 }
 
-// abandon gives the call up: cancelled, or its time is over. One that has been sent keeps its
+// abandon gives the call up: cancelled, or its time is over, which limit tells if it is its own. One that has been sent keeps its
 // place among those that wait for replies, since its reply will still come.
-func (r *Call) abandon(cancelled bool) {
+func (r *Call) abandon(limit time.Duration, cancelled bool) {
 	for {
 		was := r.state.Load()
 		if was == settled {
 			return
 		}
 		if r.state.CompareAndSwap(was, settled) {
-			r.finish(nil, waitError(cancelled, was == sent))
+			r.finish(nil, waitError(r.callee, limit, cancelled, was == sent))
 			if s := r.session.Load(); s != nil {
 				s.forget(r)
 			}

@@ -26,6 +26,7 @@ const sealAtOnce = 16 << 10
 type Conn struct {
 	options Options
 	target  *target
+	callee  string          // the function and where it is, for errors
 	closed  context.Context // done when Close was called
 	close   context.CancelFunc
 
@@ -49,7 +50,7 @@ type CallOptions struct {
 
 // newConn makes the connection of a first session.
 func newConn(o Options, t *target, s *session, report *Report) *Conn {
-	c := &Conn{options: o, target: t, session: s, report: report}
+	c := &Conn{options: o, target: t, session: s, report: report, callee: o.Function + " at " + t.endpoint.Host}
 	c.closed, c.close = context.WithCancel(context.Background())
 	return c
 }
@@ -71,7 +72,7 @@ func (c *Conn) Report() *Report {
 // have run. A request is never sent twice.
 func (c *Conn) Invoke(ctx context.Context, input []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, waitError(err == context.Canceled, false)
+		return nil, waitError(c.callee, 0, err == context.Canceled, false)
 	}
 	if deadline, ok := ctx.Deadline(); len(input) >= sealAside && (c.target.timeout < sealTime || ok && time.Until(deadline) < sealTime) {
 		r, err := c.Start(input, CallOptions{})
@@ -190,7 +191,7 @@ func (c *Conn) admit(input []byte, o CallOptions) (*Call, error) {
 	} else if c.over != nil {
 		return nil, c.session.notSent(c.over)
 	}
-	r := newCall(input, o.Timeout, o.Ended)
+	r := newCall(c.callee, input, o.Timeout, o.Ended)
 	why := c.session.take(r)
 	if why != nil && why.Reason == "limit.calls" {
 		r.stopTimer()

@@ -181,6 +181,8 @@ func (o Options) connectError(t *target, err error) *Error {
 		failure = *attestationTimeout(host)
 	case failure.Reason == "auth.rejected" && o.Token == "":
 		failure.Message = strings.Replace(failure.Message, " refused the token (", " wants a token, and none was given (", 1)
+	case failure.Reason == "connect.function":
+		failure.Message = strings.Replace(failure.Message, " has no such function,", " has no function "+o.Function+",", 1)
 	case failure.Reason == "limit.message":
 		failure = *NewError("limit.reply", fmt.Sprintf("%s sent more than %d bytes in place of an attestation document", host, maxAttestation))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/libcape/libcape/core/wire"
@@ -114,22 +115,22 @@ func AsError(err error) *Error {
 	return result
 }
 
-// waitError says that a call was given up, and whether its request may have run.
-func waitError(cancelled, sent bool) *Error {
-	const (
-		safe    = " before the request was sent: it can be repeated safely"
-		unknown = " after the request was sent: the function may have run"
-	)
+// waitError says that a call was given up, and whether its request may have run. callee is which
+// function it is for, and where; limit is 0 where another's deadline ended it.
+func waitError(callee string, limit time.Duration, cancelled, sent bool) *Error {
+	reason, what := "timeout", "the deadline"
 	switch {
-	case cancelled && sent:
-		return NewError("cancelled.outcome_unknown", "the call was cancelled"+unknown)
 	case cancelled:
-		return NewError("cancelled.not_sent", "the call was cancelled"+safe)
-	case sent:
-		return NewError("timeout.outcome_unknown", "the deadline passed"+unknown)
+		reason, what = "cancelled", "the call of "+callee+" was cancelled"
+	case limit > 0:
+		what += " of " + limit.String() + " for " + callee + " passed"
 	default:
-		return NewError("timeout.not_sent", "the deadline passed"+safe)
+		what += " for " + callee + " passed"
 	}
+	if sent {
+		return NewError(reason+".outcome_unknown", what+" after the request was sent: the function may have run")
+	}
+	return NewError(reason+".not_sent", what+" before the request was sent: it can be repeated safely")
 }
 
 // shortestSecret is the length of a token, in bytes, from which on it is cut out of what a peer

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,6 +116,19 @@ func TestAPeerCannotPutTheTokenIntoAFunctionsError(t *testing.T) {
 		if _, err := c.Invoke(context.Background(), nil); err == nil || err.Error() != want {
 			t.Errorf("%q is told as %v", said, err)
 		}
+	}
+}
+
+func TestAPeerThatHangsUpIsHeardButForTheToken(t *testing.T) {
+	t.Parallel()
+	const token = "a-very-secret-token"
+	address := serve(t, func(peer *transport.Conn) {
+		_, _, _ = peer.Read()
+		peer.CloseWith(1008, "no room for "+token)
+	})
+	c := open(t, address, func(s *session) { s.secret = token })
+	if _, err := c.Invoke(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "(websocket code 1008: no room for [token])") {
+		t.Errorf("it is told as %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package capelib
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/libcape/libcape/core/transport"
 	"github.com/libcape/libcape/core/wire"
@@ -70,6 +71,9 @@ func (o Options) refusal(t *target, reply replyFrom) *Error {
 
 // checkPart checks one part of a route, an id.
 func checkPart(part, what string) error {
+	if strings.Contains(part, "/") {
+		return NewError("argument.function", "the "+what+" is a name or a path: give the id, which a list shows")
+	}
 	if !isName(part) {
 		return NewError("argument.function", "the "+what+" is empty, or has characters other than letters, digits, '_', '.' and '-'")
 	}

@@ -295,6 +295,7 @@ func (s *session) close(why *Error) {
 // fail ends the session because of the peer or the network.
 func (s *session) fail(err error) {
 	failure := AsError(err)
+	failure.Message = withoutSecret(failure.Message, s.secret)
 	if s.end(failure, func() {
 		logf(LevelWarning, "the connection to %s was lost: %s%s", s.host, failure.Message, origins(failure))
 	}) {

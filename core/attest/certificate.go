@@ -106,7 +106,7 @@ func checkRoot(cabundle, roots [][]byte) *Error {
 		}
 	}
 	return &Error{StepChain, "chain.root", "the document's chain starts from a root that is not trusted",
-		"for an AWS enclave trust the AWS Nitro root, for a local enclave pass the root that it printed"}
+		"for an AWS enclave trust the AWS Nitro root, for a local enclave pass the root that it told"}
 }
 
 func chainError(reason, cause string) *Error {

@@ -95,8 +95,8 @@ func TestTheNumberOfWaitingRequestsIsBounded(t *testing.T) {
 	for range 4096 + 1 {
 		c.send(transport.Binary, sealed)
 	}
-	if _, _, err := c.receive(); err == nil || !strings.Contains(err.Error(), "1008") {
-		t.Errorf("got %v, want close code 1008", err)
+	if _, _, err := c.receive(); err == nil || !strings.Contains(err.Error(), "1008: too many requests are waiting") {
+		t.Errorf("got %v, want close code 1008 and why", err)
 	}
 	select {
 	case <-ended:

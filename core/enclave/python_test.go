@@ -117,6 +117,9 @@ func TestPythonFunctionThatCannotBeLoadedSaysWhyAtEachCall(t *testing.T) {
 		"import sys; sys.exit(4)":     "app.py cannot be imported: SystemExit: 4",
 		"def handler(x): return x":    "app.py has no cape_handler",
 		"cape_handler = 3":            "cape_handler of app.py cannot be called",
+
+		"async def cape_handler(x): return x": "cape_handler of app.py is a coroutine or a generator",
+		"def cape_handler(x): yield x":        "cape_handler of app.py is a coroutine or a generator",
 	} {
 		c := connect(t, start(t, python(t, source)))
 		c.wantError("x", text)

@@ -90,7 +90,7 @@ func (l *localService) Authorise(context.Context, Credential) (Caller, error) {
 }
 
 func (l *localService) Lookup(context.Context, Caller, string) (*Deployed, error) {
-	return nil, &Refusal{http.StatusNotFound, "no such function here: use an id or a name that the enclave printed at its start"}
+	return nil, &Refusal{http.StatusNotFound, "no such function here: the enclave tells at its start which there are"}
 }
 
 func (l *localService) Deploy(context.Context, Caller, Deployment) (string, error) {

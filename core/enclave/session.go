@@ -105,7 +105,7 @@ func (s *session) read(ctx context.Context) {
 		}
 		if !s.queue.put(request{kind: kind, data: data}) {
 			s.log.Warn("session closed: too many requests wait", "limit", queueLength)
-			s.conn.CloseWith(closePolicy, tooMany)
+			s.conn.Refuse(closePolicy, tooMany)
 			return
 		}
 	}
@@ -275,7 +275,7 @@ func await[T any](ctx context.Context, s *session, from <-chan T, last time.Time
 			left = min(s.enclave.options.IdleTimeout/8, time.Second)
 		default:
 			s.log.Debug("session was idle")
-			s.conn.CloseWith(closeNormal, "idle")
+			s.conn.CloseWith(closeNormal, "the session was idle")
 			return next, false
 		}
 		timer.Reset(left)

@@ -46,7 +46,7 @@ func (s *session) readUpload() bool {
 			return false
 		}
 		if !s.queue.put(next) {
-			s.conn.CloseWith(closePolicy, tooMany)
+			s.conn.Refuse(closePolicy, tooMany)
 			return false
 		}
 		if kind == transport.Binary {

@@ -1,12 +1,12 @@
 """Serves one function: requests come, and replies go, over descriptor 3.
 
 First comes the function itself: for each file the length of its path in 4 bytes, its path, its
-length in 8 bytes and its content; then a length of 0. A request is its length in 8 bytes, big-endian, then the input. A reply is a status byte (0 the
-output, 1 the text of an error), a length in 8 bytes, then as many bytes. The arguments are how
-long an output may be and the folder that holds app.py. The interpreter is started in another
-folder, an empty one, because it may import modules of its own from where it starts; and what is
-imported here is what every interpreter has loaded anyway. So a function may have modules of any
-name.
+length in 8 bytes and its content; then a length of 0. A request is its length in 8 bytes,
+big-endian, then the input. A reply is a status byte (0 the output, 1 the text of an error), a length
+in 8 bytes, then as many bytes. The arguments are how long an output may be and the folder that holds
+app.py. The interpreter is started in another folder, an empty one, because it may import modules of
+its own from where it starts; and what is imported here is what every interpreter has loaded anyway.
+So a function may have modules of any name.
 """
 import os
 import sys
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CHANNEL = 3
 OUTPUT, ERROR = 0, 1
+LAZY = 0x20 | 0x80 | 0x200  # the flags of generators, coroutines, and of both; see the module inspect
 TEXT_LIMIT = 4000
 
 
@@ -58,6 +59,8 @@ def load() -> "Callable[[bytes], object] | str":
         return "app.py has no cape_handler: define cape_handler(input)"
     if not callable(handler):
         return "cape_handler of app.py cannot be called: make it a function"
+    if getattr(getattr(handler, "__code__", None), "co_flags", 0) & LAZY:
+        return "cape_handler of app.py is a coroutine or a generator: define it with def, and return the result"
     return handler  # type: ignore[no-any-return]
 
 

@@ -202,6 +202,22 @@ func (c *Conn) CloseWith(code int, text string) {
 	_ = c.Close()
 }
 
+// Refuse is CloseWith for whoever reads, and reads on until the peer has heard it: if it sends more
+// meanwhile, its machine may throw away what was not read before that. It takes at most about two
+// seconds.
+func (c *Conn) Refuse(code int, text string) {
+	_ = c.socket.WriteControl(websocket.CloseMessage,
+		websocket.FormatCloseMessage(code, text), time.Now().Add(closeWait))
+	patience := SpawnAfter(closeWait, func() { _ = c.Close() }, nil)
+	defer patience.Stop()
+	for {
+		if _, _, err := c.Read(); err != nil {
+			_ = c.Close()
+			return
+		}
+	}
+}
+
 // Close drops the connection at once and wakes Read and Write. It may be called more than once.
 func (c *Conn) Close() error {
 	c.closed.Store(true)

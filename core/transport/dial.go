@@ -37,7 +37,7 @@ type DialOptions struct {
 func Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	plaintext := o.URL.Scheme != "wss"
 	if plaintext && !o.AllowPlaintext && o.Proxy != nil {
-		return nil, plaintextError(o.URL.Host)
+		return nil, plaintextError(o.URL.Host, throughProxy)
 	}
 	dialer := net.Dialer{KeepAlive: 30 * time.Second}
 	if plaintext && !o.AllowPlaintext {
@@ -101,9 +101,12 @@ func checkResponse(o DialOptions, response *http.Response) error {
 	return nil
 }
 
-func plaintextError(host string) error {
+// throughProxy is why even a loopback address is refused.
+const throughProxy = " through a proxy"
+
+func plaintextError(host, through string) error {
 	return &Error{Reason: "argument.insecure_url", Text: fmt.Sprintf(
-		"ws:// to %s would send results unprotected: use wss://, or allow that by name (insecure_ws)", host)}
+		"ws:// to %s%s would send results unprotected: use wss://, or allow that by name (insecure_ws)", host, through)}
 }
 
 // responseError puts a plain HTTP answer into words, with the server's own text where it gave
@@ -124,6 +127,9 @@ func responseError(host string, response *http.Response) error {
 	case http.StatusNotFound:
 		return &Error{Reason: "connect.function", Text: fmt.Sprintf("%s has no such function, or is no Cape enclave (HTTP %d)%s", host, status, said)}
 	default:
-		return &Error{Reason: "connect.status", Text: fmt.Sprintf("%s answered with HTTP %d in place of a websocket, check the address and whether it is ws:// or wss://%s", host, status, said)}
+		if said == "" {
+			said = ": check the address, and whether it is ws:// or wss://"
+		}
+		return &Error{Reason: "connect.status", Text: fmt.Sprintf("%s answered with HTTP %d in place of a websocket%s", host, status, said)}
 	}
 }

@@ -39,7 +39,11 @@ func (c *Conn) readError(err error) error {
 	case errors.As(err, &closing) && closing.Code == websocket.CloseAbnormalClosure:
 		return &Error{"closed.lost", "the connection was lost", err}
 	case errors.As(err, &closing):
-		return &Error{"closed.peer", fmt.Sprintf("the enclave closed the connection (websocket code %d)", closing.Code), err}
+		said := ""
+		if closing.Text != "" {
+			said = ": " + closing.Text
+		}
+		return &Error{"closed.peer", fmt.Sprintf("the enclave closed the connection (websocket code %d%s)", closing.Code, said), err}
 	case isNetworkError(err):
 		return &Error{"closed.lost", "the connection was lost", err}
 	default:

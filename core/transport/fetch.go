@@ -38,7 +38,7 @@ type Request struct {
 func Fetch(ctx context.Context, r Request) (status int, body []byte, err error) {
 	plaintext := r.URL.Scheme != "https"
 	if plaintext && !r.AllowPlaintext && r.Proxy != nil {
-		return 0, nil, plaintextError(r.URL.Host)
+		return 0, nil, plaintextError(r.URL.Host, throughProxy)
 	}
 	dialer := net.Dialer{KeepAlive: 30 * time.Second}
 	if plaintext && !r.AllowPlaintext {
@@ -118,7 +118,7 @@ func loopbackOnly(host string) func(network, address string, _ syscall.RawConn) 
 	return func(_, address string, _ syscall.RawConn) error {
 		name, _, err := net.SplitHostPort(address)
 		if err != nil || !net.ParseIP(name).IsLoopback() {
-			return plaintextError(host)
+			return plaintextError(host, "")
 		}
 		return nil
 	}

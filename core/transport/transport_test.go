@@ -222,6 +222,9 @@ func TestReadToldOfAnOrderlyEnd(t *testing.T) {
 	conn := mustDial(t, serve(t, func(c *Conn) { c.CloseWith(1000, "idle") }))
 	_, _, err := conn.Read()
 	wantReason(t, err, "closed.peer")
+	if !strings.Contains(err.Error(), "1000: idle") {
+		t.Errorf("it does not say why: %v", err)
+	}
 }
 
 func TestReadToldOfALostConnection(t *testing.T) {
