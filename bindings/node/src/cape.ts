@@ -50,6 +50,7 @@ export interface RunArguments extends InvokeArguments {
 export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
   readonly #options: CapeOptions<R>;
   #connection: Connection | undefined;
+  /** Of the attempt to connect that is under way: aborted with what makes its error. */
   #connecting: AbortController | undefined;
   #report: Report | undefined;
 
@@ -80,12 +81,15 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
       throw neverSent(signal);
     }
     const attempt = (this.#connecting = new AbortController());
-    const ignoreSignal = signal && onAbort(signal, () => attempt.abort(neverSent(signal)));
-    const givenUp = new Promise<never>((_, reject) => {
-      attempt.signal.addEventListener("abort", () => reject(attempt.signal.reason));
+    const ignoreSignal = signal && onAbort(signal, () => attempt.abort(() => neverSent(signal)));
+    const givenUp = new Promise<() => CapeError>((resolve) => {
+      attempt.signal.addEventListener("abort", () => resolve(attempt.signal.reason as () => CapeError));
     });
     try {
-      await Promise.race([this.#open(reference, timeout, attempt.signal), givenUp]);
+      const refusal = await Promise.race([this.#open(reference, timeout, attempt.signal), givenUp]);
+      if (refusal !== undefined) {
+        throw refusal();
+      }
     } finally {
       ignoreSignal?.();
     }
@@ -149,7 +153,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
 
   /** Closes the connection. What is under way is refused with ClosedError. May be called again, and at any time. */
   close(): void {
-    this.#connecting?.abort(notSent("closed while connecting: connect again"));
+    this.#connecting?.abort(() => notSent("closed while connecting: connect again"));
     this.#connecting = undefined;
     if (this.#connection !== undefined) {
       this.#connection.close();

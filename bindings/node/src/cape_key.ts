@@ -41,16 +41,15 @@ async function enter(signal: AbortSignal | undefined): Promise<void> {
     return;
   }
   let ignoreSignal: (() => void) | undefined;
-  await new Promise<void>((resolve, reject) => {
-    waiting.add(resolve);
-    ignoreSignal =
-      signal &&
-      onAbort(signal, () => {
-        if (waiting.delete(resolve)) {
-          reject(neverSent(signal));
-        }
-      });
-  }).finally(() => ignoreSignal?.());
+  const given = await new Promise<boolean>((resolve) => {
+    const take = (): void => resolve(true);
+    waiting.add(take);
+    ignoreSignal = signal && onAbort(signal, () => resolve(!waiting.delete(take)));
+  });
+  ignoreSignal?.();
+  if (signal !== undefined && !given) {
+    throw neverSent(signal);
+  }
 }
 
 /** Hands the thread on. */

@@ -5,13 +5,13 @@
  */
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from "node:net";
 
-import { Code, type CapeError } from "./errors.js";
-import { errorFor } from "./failure.js";
-import { call, failure, status, wideNumbers } from "./ffi.js";
+import { Code } from "./errors.js";
+import type { Failed } from "./failure.js";
+import { call, failed, status, wideNumbers } from "./ffi.js";
 import { close, type Place, reserve, vacate } from "./handles.js";
 
-/** Told once that an operation has ended; with an error where that cannot be known any more. */
-export type Ended = (lost?: CapeError) => void;
+/** Told once that an operation has ended; with a failure where that cannot be known any more. */
+export type Ended = (lost?: Failed) => void;
 
 /** How many operations are taken at once. */
 const BATCH = 256;
@@ -56,7 +56,11 @@ function open(): Place {
   opened.on("error", () => undefined); // it closes then
   opened.once("close", () => {
     if (socket === opened) {
-      lost(errorFor(Code.PANIC, "panic.unexpected", "the descriptor of the completion queue has ended: leave descriptors alone that the program has not opened"));
+      lost({
+        code: Code.PANIC,
+        reason: "panic.unexpected",
+        message: "the descriptor of the completion queue has ended: leave descriptors alone that the program has not opened",
+      });
     }
   });
   opened.unref();
@@ -93,7 +97,7 @@ function drain(): void {
     if (next === taken) {
       const result = status("cape_queue_take", queue?.[0] ?? 0n, operations, BATCH, count);
       if (result !== 0) {
-        lost(failure(result));
+        lost(failed(result));
         return;
       }
       taken = Number(count[0]);
@@ -113,7 +117,7 @@ function drain(): void {
 }
 
 /** Nobody will be told by this queue any more. The next operation opens another. */
-function lost(error: CapeError): void {
+function lost(failure: Failed): void {
   if (queue !== undefined) {
     close(queue);
   }
@@ -123,6 +127,6 @@ function lost(error: CapeError): void {
   const all = [...pending.values()];
   pending.clear();
   for (const ended of all) {
-    ended(error);
+    ended(failure);
   }
 }

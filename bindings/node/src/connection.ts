@@ -36,7 +36,7 @@ export class Connection {
     try {
       const operation = withJSON(options, (json) => new Operation("cape_connect_start", [json, json.length], { connection: place }));
       signal.addEventListener("abort", () => operation.abandon(signal.reason));
-      const report = JSON.parse((await operation.outcome).toString()) as Report;
+      const report = JSON.parse((await operation.outcome()).toString()) as Report;
       return new Connection(place, report);
     } catch (error) {
       (place[0] === 0n ? vacate : close)(place);
@@ -55,7 +55,7 @@ export class Connection {
     if (signal?.aborted) {
       throw neverSent(signal);
     }
-    return new Operation("cape_invoke_start", [this.#place[0], input, input.length, timeout], { signal, onProgress, owner: this }).outcome;
+    return new Operation("cape_invoke_start", [this.#place[0], input, input.length, timeout], { signal, onProgress, owner: this }).outcome();
   }
 
   /** Closes the connection, which ends its operations. Does nothing the second time. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 
 import { Code } from "./errors.js";
-import { errorFor } from "./failure.js";
+import { errorFor, type Failed } from "./failure.js";
 import { libraryPath, type Name } from "./ffi.js";
 
 /** A call: parameters are copied, but for memory that threads share. */
@@ -17,29 +17,29 @@ export interface Errand {
   parameters: unknown[];
 }
 
-/** How it went. */
-export interface Answer {
+/** How it went. A code of 0 is success. */
+export interface Answer extends Failed {
   number: number;
-  code: number;
-  reason: string;
-  message: string;
 }
 
-type Ended = (answer: Omit<Answer, "number">) => void;
+type Ended = (answer: Failed) => void;
 
 const pending = new Map<number, Ended>();
 let latest = 0;
 let thread: Worker | undefined;
 
 /** Calls a function on the thread. */
-export function callApart(name: Name, ...parameters: unknown[]): Promise<void> {
+export async function callApart(name: Name, ...parameters: unknown[]): Promise<void> {
   const number = ++latest;
   const worker = (thread ??= start());
-  return new Promise((resolve, reject) => {
-    pending.set(number, ({ code, reason, message }) => (code === 0 ? resolve() : reject(errorFor(code, reason, message))));
+  const answer = await new Promise<Failed>((resolve) => {
+    pending.set(number, resolve);
     worker.ref();
     worker.postMessage({ number, name, parameters } satisfies Errand);
   });
+  if (answer.code !== 0) {
+    throw errorFor(answer);
+  }
 }
 
 function start(): Worker {

@@ -40,14 +40,26 @@ const classes = new Map<number, typeof CapeError>([
   [Code.PANIC, InternalError],
 ]);
 
+/** What the library says of a failure. */
+export interface Failed {
+  code: number;
+  reason: string;
+  message: string;
+}
+
 /** What an error has beside what the library says. */
 export interface ErrorContext {
   report?: Report | undefined;
   cause?: unknown;
 }
 
-/** Makes the error of the class that belongs to code. A code of a later library is a plain CapeError. */
-export function errorFor(code: number, reason: string, message: string, context: ErrorContext = {}): CapeError {
+/**
+ * Makes the error of the class that belongs to the code. A code of a later library is a plain CapeError.
+ *
+ * An error's stack is that of the moment at which it is made. One of an operation is made in the async function that
+ * has waited for it, never in a callback of the event loop: so the stack goes on with who waits for that function.
+ */
+export function errorFor({ code, reason, message }: Failed, context: ErrorContext = {}): CapeError {
   const kind = classes.get(code) ?? CapeError;
   return new kind(message, { code, reason, ...context });
 }

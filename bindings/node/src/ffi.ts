@@ -6,8 +6,8 @@
 import type koffiModule from "koffi";
 import type { LibraryHandle, TypeObject } from "koffi";
 
-import { type CapeError, LibraryError } from "./errors.js";
-import { errorFor, type ErrorContext } from "./failure.js";
+import { LibraryError } from "./errors.js";
+import { errorFor, type Failed } from "./failure.js";
 import { openLibrary, withoutCaller } from "./library.js";
 
 const MAJOR = 1;
@@ -159,8 +159,8 @@ function textAt(memory: Buffer, start: number, size: number): string {
   return part.toString("utf8", 0, length < 0 ? size : length);
 }
 
-function failureOf(status: number, memory: Buffer, context?: ErrorContext): CapeError {
-  return errorFor(status, textAt(memory, 8, REASON), textAt(memory, 8 + REASON, MESSAGE), context);
+function failedIn(memory: Buffer, code: number): Failed {
+  return { code, reason: textAt(memory, 8, REASON), message: textAt(memory, 8 + REASON, MESSAGE) };
 }
 
 /** The memory of a cape_progress, in which every count has 64 bits but for the first two, of 32: size and finished. */
@@ -173,21 +173,21 @@ export function newProgress(): BigUint64Array {
 /** That of the latest call from this thread. */
 const latest = newError();
 
-/** Calls a function and gives its status; {@link failure} tells the rest of it until the next call. */
+/** Calls a function and gives its status; {@link failed} tells the rest of it until the next call. */
 export function status(name: Name, ...parameters: unknown[]): number {
   return functions()[name](...parameters, latest) as number;
 }
 
-/** The error of the latest call, which has failed with this status. */
-export function failure(status: number, context?: ErrorContext): CapeError {
-  return failureOf(status, latest, context);
+/** How the latest call failed, which gave this status. */
+export function failed(status: number): Failed {
+  return failedIn(latest, status);
 }
 
 /** Calls a function, and throws when it fails. */
 export function call(name: Name, ...parameters: unknown[]): void {
   const result = status(name, ...parameters);
   if (result !== 0) {
-    throw failure(result);
+    throw errorFor(failed(result));
   }
 }
 
@@ -195,20 +195,21 @@ export function call(name: Name, ...parameters: unknown[]): void {
  * Calls a function on libuv's pool. The parameters stay referenced by the callback until it has
  * run, so that none is collected while native code uses it.
  */
-export function callOnPool(name: Name, ...parameters: unknown[]): Promise<void> {
+export async function callOnPool(name: Name, ...parameters: unknown[]): Promise<void> {
   const memory = newError();
-  return new Promise((resolve, reject) => {
+  const result = await new Promise<number>((resolve, reject) => {
     functions()[name].async(...parameters, memory, (trouble: unknown, result: number) => {
       void parameters;
       if (trouble) {
         reject(trouble);
-      } else if (result !== 0) {
-        reject(failureOf(result, memory));
       } else {
-        resolve();
+        resolve(result);
       }
     });
   });
+  if (result !== 0) {
+    throw errorFor(failedIn(memory, result));
+  }
 }
 
 /** What a call wrote to a cape_buf, copied. The library has it back afterwards. */

@@ -2,7 +2,8 @@ import { onAbort } from "./aborting.js";
 import type { Progress } from "./call_options.js";
 import { completionQueue, forget, track } from "./completions.js";
 import { Code } from "./errors.js";
-import { call, failure, newProgress, status, wideNumbers } from "./ffi.js";
+import { errorFor, type ErrorContext, type Failed } from "./failure.js";
+import { call, failed, newProgress, status, wideNumbers } from "./ffi.js";
 import { close, type Place, reserve, vacate } from "./handles.js";
 import type { Report } from "./report.js";
 
@@ -29,6 +30,14 @@ export interface OperationOptions {
   owner?: object;
 }
 
+/** An operation that has failed, of which no error is made yet. */
+class Refusal {
+  constructor(
+    readonly failed: Failed,
+    readonly context: ErrorContext = {},
+  ) {}
+}
+
 /** A connect, an invoke or a request that goes on by itself. */
 export class Operation {
   readonly #place: Place;
@@ -38,8 +47,7 @@ export class Operation {
   #told = "";
   #reject!: (error: unknown) => void;
   #isOpen = true;
-  /** The result of an invoke or a request, or the report of a connect as JSON. It is memory of its own. */
-  readonly outcome: Promise<Buffer>;
+  readonly #ending: Promise<Buffer | Refusal>;
 
   /** Calls a function that starts an operation, with what comes before the queue. */
   constructor(name: Starter, parameters: unknown[], options: OperationOptions = {}) {
@@ -55,11 +63,12 @@ export class Operation {
     }
     this.#ignoreSignal = signal && onAbort(signal, () => status("cape_op_cancel", this.#place[0]));
     this.#looking = options.onProgress && setInterval(() => this.#tell(), LOOK).unref();
-    this.outcome = new Promise((resolve, reject) => {
+    this.#ending = new Promise((resolve, reject) => {
       this.#reject = reject;
       track(Number(this.#place[0]), (lost) => {
         if (lost !== undefined) {
-          this.abandon(lost);
+          this.#drop();
+          resolve(new Refusal(lost));
           return;
         }
         this.#tell();
@@ -75,14 +84,30 @@ export class Operation {
     });
   }
 
+  /**
+   * Resolves to the result of an invoke or a request, or to the report of a connect as JSON. It is memory of its own.
+   * To be called once, at once.
+   */
+  async outcome(): Promise<Buffer> {
+    const ending = await this.#ending;
+    if (ending instanceof Refusal) {
+      throw errorFor(ending.failed, ending.context);
+    }
+    return ending;
+  }
+
   /** Gives the operation up, whatever becomes of it. Does nothing when it has ended. */
   abandon(error: unknown): void {
+    this.#drop();
+    this.#reject(error);
+  }
+
+  #drop(): void {
     if (this.#isOpen) {
       forget(Number(this.#place[0]));
       close(this.#place);
       this.#ended();
     }
-    this.#reject(error);
   }
 
   /** Tells how far it is, if that has changed. */
@@ -109,8 +134,8 @@ export class Operation {
     this.#ignoreSignal?.();
   }
 
-  /** Takes the outcome, which closes the operation; an error when there is none to take. */
-  #take(): Buffer {
+  /** Takes the outcome, which closes the operation. */
+  #take(): Buffer | Refusal {
     let memory = scratch;
     let result = this.#result(memory);
     const needed = Number(length[0]);
@@ -118,12 +143,13 @@ export class Operation {
       memory = Buffer.allocUnsafeSlow(needed);
       result = this.#result(memory);
     }
+    const failure = result === 0 ? undefined : failed(result);
     vacate(this.#place);
     this.#ended();
     const bytes = memory === scratch ? copied(Number(length[0])) : memory;
-    if (result !== 0) {
+    if (failure !== undefined) {
       const report = bytes.length === 0 ? undefined : (JSON.parse(bytes.toString()) as Report);
-      throw failure(result, { report, cause: result === Code.CANCELLED ? this.#options.signal?.reason : undefined });
+      return new Refusal(failure, { report, cause: result === Code.CANCELLED ? this.#options.signal?.reason : undefined });
     }
     return bytes;
   }

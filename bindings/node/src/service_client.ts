@@ -227,5 +227,6 @@ async function request(options: Record<string, unknown>, { signal, onProgress }:
   if (signal?.aborted) {
     throw neverSent(signal);
   }
-  return withJSON(options, (json) => new Operation("cape_request_start", [json, json.length, input, input.length], { signal, onProgress })).outcome;
+  const operation = withJSON(options, (json) => new Operation("cape_request_start", [json, json.length, input, input.length], { signal, onProgress }));
+  return await operation.outcome();
 }

@@ -1,5 +1,5 @@
-import { argumentError } from "./failure.js";
-import { failure, status, takeJSON, wideNumbers } from "./ffi.js";
+import { argumentError, errorFor } from "./failure.js";
+import { failed, status, takeJSON, wideNumbers } from "./ffi.js";
 import { withJSON } from "./native_options.js";
 import { pem } from "./pem.js";
 import { policyJSON } from "./policy.js";
@@ -71,7 +71,7 @@ function judged(document: Uint8Array, options: Record<string, unknown>): Report 
   const result = withJSON(options, (json) => status("cape_verify", document, document.length, json, json.length, output));
   const report = takeJSON(output) as Report | undefined;
   if (result !== 0) {
-    throw failure(result, { report });
+    throw errorFor(failed(result), { report });
   }
   return report as Report;
 }
