@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import builtins
 import weakref
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from pycape import _ffi, keys
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Cape"]
 
 _T = TypeVar("_T")
+_Self = TypeVar("_Self", bound="Cape")
 
 
 class Cape(Service):
@@ -198,15 +198,10 @@ class Cape(Service):
         :meth:`pycape.Cape.close` does. There is nothing that it waits for."""
         self._drop()
 
-    async def __aenter__(self) -> Cape:
+    async def __aenter__(self: _Self) -> _Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def _connect(self, target: Target) -> None:

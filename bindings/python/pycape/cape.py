@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pycape import _ffi, keys
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Cape", "FunctionAuth", "FunctionAuthType", "FunctionRef"]
 
 _T = TypeVar("_T")
+_Self = TypeVar("_Self", bound="Cape")
 
 
 class Cape(Service):
@@ -353,15 +353,10 @@ class Cape(Service):
         thread is in opens none."""
         self._drop()
 
-    def __enter__(self) -> Cape:
+    def __enter__(self: _Self) -> _Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _connect(self, target: Target) -> None:

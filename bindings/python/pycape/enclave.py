@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from types import TracebackType
-from typing import Any, Iterable, TypedDict, Union
+from typing import Any, Iterable, TypedDict, TypeVar, Union
 
 from pycape import _ffi, checks
 from pycape.errors import ArgumentTypeError, ClosedError
 
 StrPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
+
+_Self = TypeVar("_Self", bound="LocalEnclave")
 
 _ENDED = "the local enclave has ended"
 
@@ -117,16 +118,11 @@ class LocalEnclave:
         """It has ended, and does not start again."""
         return self._closed
 
-    def __enter__(self) -> LocalEnclave:
+    def __enter__(self: _Self) -> _Self:
         self._running()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

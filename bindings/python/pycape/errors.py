@@ -7,8 +7,10 @@ from typing import Any
 
 
 class CapeError(Exception):
-    """An error of this library. Its text is one line: what happened, to what, and what to do.
+    """An error of this library. Its text is one line: what happened, to what, and what to do, and
+    at the end the reason, as in "... (chain.expired)".
 
+    :ivar message: the text without the reason.
     :ivar code: the number of its class, as in cape.h; the same in every language. 0 where it
         comes from before the native library.
     :ivar reason: a stable word that says more than the class, such as "chain.expired".
@@ -32,8 +34,12 @@ class CapeError(Exception):
         if code is not None:
             self.code = code
 
-    def __str__(self) -> str:
+    @property
+    def message(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.reason})" if self.reason else self.message
 
 
 class ArgumentError(CapeError, ValueError):
@@ -94,9 +100,12 @@ class SerdioError(ProtocolError, ValueError):
 
 
 class FunctionError(CapeError, RuntimeError):
-    """The function failed; the text is its own. The connection goes on."""
+    """The function failed; the text is its own, without a reason. The connection goes on."""
 
     code = -9
+
+    def __str__(self) -> str:
+        return self.message if self.reason == "function.error" else super().__str__()
 
 
 class CapeTimeoutError(CapeError, TimeoutError, RuntimeError):

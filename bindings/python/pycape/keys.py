@@ -70,7 +70,7 @@ def read(path: str) -> bytes | None:
     try:
         _ffi.encrypt(key, b"")
     except ArgumentError as error:
-        raise _unusable(path, str(error)) from error
+        raise _unusable(path, error.message) from error
     return key
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import pycape
 from conftest import ROOT, VECTORS
-from pycape import Cape, LocalEnclave, _ffi, errors
+from pycape import Cape, LocalEnclave, errors
 
 DEADLINE = 0.5  # seconds given to a call that has to run into it
 PATIENCE = 5.0  # seconds that such a call may take, all told
@@ -262,14 +262,6 @@ def test_websocket_frames_that_are_no_attestation_are_no_session(serve: Any, fra
 
     error = refused(serve(behave), pycape.CapeError, 2)
     assert isinstance(error, RuntimeError)
-
-
-def test_the_default_host_being_gone_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = _ffi.connect
-    proxy = {"proxy": "http://127.0.0.1:1"}  # so that nothing leaves this machine
-    monkeypatch.setattr(_ffi, "connect", lambda options: connect(options | proxy))
-    with pytest.raises(pycape.ConnectError, match="cape enclave"):
-        Cape(access_token="some-token", policy="any").connect("user/name")
 
 
 def test_tokens_are_offered_as_the_second_subprotocol(serve: Any) -> None:

@@ -57,7 +57,8 @@ def test_every_code_of_the_header_has_a_class() -> None:
     assert set(errors._BY_CODE) == set(codes().values())
     for name, code in codes().items():
         error = errors.error_for(code, "some.reason", "some text")
-        assert (error.code, error.reason, str(error)) == (code, "some.reason", "some text")
+        assert (error.code, error.reason, error.message) == (code, "some.reason", "some text")
+        assert str(error) == "some text (some.reason)"
         assert error.report is None
         if name != "HANDLE":
             expected = {"MEMORY": "CapeMemory", "TIMEOUT": "CapeTimeout", "PANIC": "Internal"}
@@ -72,12 +73,23 @@ def test_a_code_of_a_later_library_is_an_error_too() -> None:
     assert error.code == -99
 
 
+def test_the_text_of_an_error_ends_with_its_reason_but_for_that_of_a_function() -> None:
+    assert str(pycape.CapeError("some text")) == "some text"
+    assert str(pycape.CapeError()) == ""
+    for name in BUILTINS:
+        error = getattr(pycape, name)("some text", reason="a.reason")
+        assert (str(error), error.message, error.args) == ("some text (a.reason)", "some text", ("some text",))
+    assert str(pycape.FunctionError("KeyError: 'x'", reason="function.error")) == "KeyError: 'x'"
+    assert str(pycape.FunctionError("text", reason="function.refused")) == "text (function.refused)"
+
+
 @pytest.mark.parametrize("name", sorted(BUILTINS))
 def test_errors_survive_pickling(name: str) -> None:
     error = getattr(pycape, name)("some text", reason="some.reason", report={"verdict": "refused"})
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is type(error)
-    assert (str(back), back.reason, back.code, back.report) == (
+    assert (str(back), back.message, back.reason, back.code, back.report) == (
+        "some text (some.reason)",
         "some text",
         "some.reason",
         error.code,

@@ -6,6 +6,7 @@ import pathlib
 import re
 import sys
 import threading
+import typing
 from typing import Any
 
 import pytest
@@ -162,3 +163,11 @@ def test_it_can_be_closed_while_it_starts_as_by_a_signal_handler(
     thread.join(10)
     assert closed == [True]
     assert handles() == before
+
+
+def test_type_checkers_know_what_a_block_gives() -> None:
+    from pycape.testing import FaultyEnclave
+
+    for kind in (FaultyEnclave, pycape.Cape):
+        given = typing.get_type_hints(kind.__enter__)
+        assert isinstance(given["return"], typing.TypeVar) and given["self"] is given["return"]

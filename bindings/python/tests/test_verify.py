@@ -51,7 +51,7 @@ def refused(
     assert isinstance(error, RuntimeError)
     assert error.report is not None
     assert (error.report["verdict"], error.report["reason"]) == ("refused", reason)
-    assert str(error) == f"{error.report['cause']}: {error.report['remedy']}"
+    assert error.message == f"{error.report['cause']}: {error.report['remedy']}"
     return error.report
 
 

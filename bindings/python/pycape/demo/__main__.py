@@ -6,4 +6,4 @@ from pycape.demo import main
 try:
     main()
 except pycape.CapeError as error:
-    sys.exit(f"{error.reason}: {error}")
+    sys.exit(str(error))
