@@ -1,5 +1,5 @@
 import { onAbort } from "./aborting.js";
-import { type CallOptions, callOptions, DEFAULT_TIMEOUT } from "./call_options.js";
+import { type CallOptions, callOptions, type CheckedOptions, DEFAULT_TIMEOUT } from "./call_options.js";
 import type { CapeOptions } from "./cape_options.js";
 import { Connection } from "./connection.js";
 import { CapeError } from "./errors.js";
@@ -10,7 +10,7 @@ import { resultAs, type ResultOf, type Results } from "./output.js";
 import { bytesOf, type Data } from "./payload.js";
 import type { Report } from "./report.js";
 import * as serdio from "./serdio/index.js";
-import { describe, isBytes } from "./serdio/profile.js";
+import { describe, isBytes, optionNames } from "./serdio/profile.js";
 import { ServiceClient, settingsOf } from "./service_client.js";
 
 /** How values are encoded and decoded. */
@@ -104,26 +104,30 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
    * bytes.
    */
   async invoke(input: Uint8Array | InvokeArguments, options?: CallOptions): Promise<ResultOf<R>> {
-    return resultAs(settingsOf(this).results as R, await this.#send(inputOf(input), options));
+    return resultAs(settingsOf(this).results as R, await this.#send(inputOf(input), callOptions(options)));
   }
 
   /**
    * Calls a function made with serdio: encodes the arguments, and decodes the result. Keyword
-   * arguments come last, as `serdio.kwargs({ name: value })`.
+   * arguments come last, as `serdio.kwargs({ name: value })`. Whatever is passed goes to the function:
+   * options of the call, such as a signal, are for {@link Cape.callWith}.
+   *
+   * T is what the caller takes the result for: nothing checks it.
    *
    * @throws what invoke throws, and SerdioError when the result is not serdio.
    */
-  async call(...args: unknown[]): Promise<unknown> {
-    return this.callWith({}, ...args);
+  async call<T = unknown>(...args: unknown[]): Promise<T> {
+    return this.callWith<T>({}, ...args);
   }
 
   /** Calls as {@link Cape.call} does, with options of this call, and those of serdio, before the arguments. */
-  async callWith(options: CallOptions & SerdioOptions, ...args: unknown[]): Promise<unknown> {
-    const { extensions, exactFloats, maps, ...call } = callWithOptions(options);
-    const format = Object.fromEntries(Object.entries({ extensions, exactFloats, maps }).filter(([, value]) => value !== undefined));
+  async callWith<T = unknown>(options: CallOptions & SerdioOptions, ...args: unknown[]): Promise<T> {
+    const { extensions, exactFloats, maps, ...rest } = callWithOptions(options);
+    const call = callOptions(rest, optionNames);
     const last = args.at(-1);
     const [positional, named] = last instanceof serdio.Kwargs ? [args.slice(0, -1), last.values] : [args, {}];
-    return serdio.decode(await this.#send(serdio.encode(positional, named, format), call), format);
+    const result = await this.#send(serdio.encode(positional, named, { extensions }), call);
+    return serdio.decode(result, { extensions, exactFloats, maps }) as T;
   }
 
   /**
@@ -177,8 +181,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
     this.close();
   }
 
-  async #send(input: Uint8Array, options: CallOptions | undefined): Promise<Buffer> {
-    const { timeout, ...call } = callOptions(options);
+  async #send(input: Uint8Array, { timeout, ...call }: CheckedOptions): Promise<Buffer> {
     if (this.#connection === undefined) {
       throw notSent("not connected: call connect first");
     }
@@ -221,7 +224,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
 
 function callWithOptions(options: CallOptions & SerdioOptions): CallOptions & SerdioOptions {
   if (typeof options !== "object" || options === null) {
-    throw argumentError("argument.options", "the options of the call are not an object: pass signal, timeout, extensions, or none");
+    throw argumentError("argument.options", "the first argument of callWith, its options, is not an object: pass { signal, timeout, extensions }, or use call");
   }
   return options;
 }
@@ -229,10 +232,10 @@ function callWithOptions(options: CallOptions & SerdioOptions): CallOptions & Se
 /** The bytes of an input in either manner. */
 function inputOf(input: Uint8Array | InvokeArguments): Uint8Array {
   if (isBytes(input)) {
-    return input;
+    return bytesOf(input);
   }
   const isPlain = typeof input === "object" && input !== null && Object.keys(input).join() === "data";
-  if (!isPlain || input.data === undefined) {
+  if (!isPlain) {
     throw argumentError("argument.input", `the input is ${describe(input)}, not bytes: pass a Uint8Array or { data }, or use call for values`);
   }
   return bytesOf(input.data);

@@ -7,8 +7,8 @@ export interface OutputReaders {
   text(): string;
   /** The result as JSON. What it is, is the function's word. @throws ProtocolError when it is not. */
   json<T = unknown>(): T;
-  /** The result as a function made with serdio gave it. @throws SerdioError when it is not. */
-  serdio(options?: DecodeOptions): unknown;
+  /** The result as a function made with serdio gave it. T is the caller's word. @throws SerdioError when it is not. */
+  serdio<T = unknown>(options?: DecodeOptions): T;
 }
 
 /** A result: a Buffer in memory of its own, which also reads itself as text, JSON or serdio. */

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 
 import { argumentError } from "./failure.js";
-import { describe, isBytes } from "./serdio/profile.js";
+import { describe, isBytes, isDetached } from "./serdio/profile.js";
 
 /**
  * What the original SDK took as `data`: bytes as they are, text as UTF-8, and anything else as
@@ -13,18 +13,27 @@ export type Data = string | number | ArrayBufferLike | ArrayBufferView | object;
 /** The bytes that data stands for. They may share its memory. */
 export function bytesOf(data: unknown): Uint8Array {
   if (isBytes(data)) {
-    return data;
+    return data.length === 0 ? attached(data, data.buffer) : data;
   }
   if (ArrayBuffer.isView(data)) {
+    attached(data, data.buffer);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
   if (types.isAnyArrayBuffer(data)) {
-    return new Uint8Array(data);
+    return new Uint8Array(attached(data, data));
   }
   if (typeof data === "string") {
     return Buffer.from(wellFormed(data));
   }
   return Buffer.from(wellFormed(json(data)));
+}
+
+/** Refuses bytes that were transferred, which otherwise look empty. */
+export function attached<T>(data: T, memory: ArrayBufferLike): T {
+  if (isDetached(memory)) {
+    throw argumentError("argument.input", "the memory of the bytes was transferred, so that they are gone: pass them before that, or a copy");
+  }
+  return data;
 }
 
 function json(data: unknown): string {

@@ -1,6 +1,7 @@
 import { argumentError, errorFor } from "./failure.js";
 import { failed, status, takeJSON, wideNumbers } from "./ffi.js";
 import { withJSON } from "./native_options.js";
+import { attached } from "./payload.js";
 import { pem } from "./pem.js";
 import { policyJSON } from "./policy.js";
 import type { Policy } from "./policy_file.js";
@@ -54,7 +55,7 @@ export async function verify(document: Uint8Array, options: VerifyOptions): Prom
   if (time !== undefined && !(isDate(time) && !Number.isNaN(time.getTime()))) {
     throw argumentError("argument.options", "the time is not a valid Date");
   }
-  const copy = new Uint8Array(document);
+  const copy = new Uint8Array(attached(document, document.buffer));
   return judged(copy, {
     policy: policyJSON(options.policy),
     nonce: nonce && Buffer.from(nonce).toString("hex"),

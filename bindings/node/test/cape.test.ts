@@ -18,6 +18,7 @@ import {
   PolicyError,
   serdio,
   TlsError,
+  verify,
 } from "libcape";
 
 import { fault, functionFolder, packageFolder, python } from "./support.js";
@@ -70,6 +71,36 @@ describe("Cape", { timeout: 120_000 }, () => {
     assert.deepStrictEqual(await cape.callWith({ extensions: true }, finer, -7), date);
     assert.ok((await cape.callWith({}, new serdio.Ext(66, Buffer.from(finer.text)), 0)) instanceof serdio.Ext);
     await assert.rejects(cape.call(date, 0), fault(ArgumentError, "argument.serdio"));
+  });
+
+  test("says what else the options of a call are, and where they stand", async () => {
+    using cape = await connected("local/pythagorean");
+    const refusals: [Promise<unknown>, RegExp][] = [
+      [cape.callWith({ extension: true } as never, 3, 4), /a call has no option "extension": use extensions, exactFloats, maps, signal, timeout, onProgress$/],
+      [cape.callWith(3 as never, 4), /the first argument of callWith.* is not an object: .* or use call$/],
+      [cape.call(3, 4, AbortSignal.timeout(1_000)), /args\[2\]: .* AbortSignal .*callWith\(\{ signal, timeout \}/],
+    ];
+    for (const [refusal, message] of refusals) {
+      await assert.rejects(refusal, ArgumentError);
+      await assert.rejects(refusal, message);
+    }
+  });
+
+  test("refuses bytes whose memory was transferred", async () => {
+    using cape = await connected("local/echo");
+    const [view, other, memory] = [new Uint8Array(4), new DataView(new ArrayBuffer(4)), new ArrayBuffer(4)];
+    structuredClone(null, { transfer: [view.buffer, other.buffer, memory] });
+    for (const act of [() => cape.invoke(view), () => cape.run("local/echo", view), ...[view, other, memory].map((data) => () => cape.invoke({ data }))]) {
+      await assert.rejects(act, fault(ArgumentError, "argument.input"));
+      await assert.rejects(act, /transferred/);
+    }
+    await assert.rejects(verify(view, { policy: ACCEPT_ANY_ENCLAVE }), fault(ArgumentError, "argument.input"));
+    assert.equal((await cape.invoke({ data: new ArrayBuffer(0) })).length, 0);
+  });
+
+  test("says of an input without data that it has none", async () => {
+    using cape = await connected("local/echo");
+    await assert.rejects(cape.invoke({ data: undefined } as never), /the input is undefined: pass text, a finite number, bytes/);
   });
 
   test("runs once on a connection of its own", async () => {

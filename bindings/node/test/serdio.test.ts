@@ -109,6 +109,59 @@ describe("serdio encoding", () => {
     assert.equal(payload(runInNewContext("({ a: [1, new Map([[1, 2]]), new Set([3])] })")), payload({ a: [1, new Map([[1, 2]]), new Set([3])] }));
   });
 
+  const misplaced: [string, unknown[], object, RegExp][] = [
+    ["undefined", [1, [{ a: { list: [1, 2, { when: undefined }] } }]], {}, /^args\[1\]\[0\]\.a\.list\[2\]\.when: undefined has no form in serdio: use null$/],
+    ["a keyword argument", [1], { scale: [1, Symbol("x")] }, /^kwargs\.scale\[1\]: a symbol has no form in serdio$/],
+    ["an entry of a name that may be content", [{ "ada@example.org": { b: () => 1 } }], {}, /^args\[0\]\{0\}\.b: a function has/],
+    ["an entry of a Map", [new Map<unknown, unknown>([["a", 1], [2, [/x/]]])], {}, /^args\[0\]\{1\}\[0\]: an object of class RegExp has .*: pass its text$/],
+    ["a key", [new Map([[{}, 1]])], {}, /^args\[0\]\{0\}: a plain object cannot be the key of a map/],
+    ["an element of a tuple", [Tuple.of(1, Tuple.of(2n ** 64n))], {}, /^args\[0\]\[1\]\[0\]: an integer is out of range/],
+    ["what stands deep", [JSON.parse(`${"[".repeat(400)}"\\ud800"${"]".repeat(400)}`)], {}, /^args(\[0\]){5}\.{3}(\[0\]){6}: a text has half/],
+    ["a DataView", [new DataView(new ArrayBuffer(1))], {}, /: pass its bytes as a Uint8Array, or its numbers as an array$/],
+    ["numbers", [new Float64Array(1)], {}, /: pass its bytes as a Uint8Array, or its numbers as an array$/],
+    ["a Promise", [Promise.resolve(1)], {}, /: await it$/],
+    ["a number in a box", [Object(3)], {}, /: pass what its valueOf\(\) gives$/],
+    ["keyword arguments in front", [kwargs({ a: 1 }), 2], {}, /^args\[0\]: keyword arguments stand last, and once/],
+    ["a signal", [1, { signal: AbortSignal.abort() }], {}, /^args\[1\]\.signal: .*: options of a call stand first in callWith/],
+    ["an instance", [new (class Point {})()], {}, /: make a plain object of it$/],
+  ]; // prettier-ignore
+  for (const [what, args, named, message] of misplaced) {
+    test(`tells where ${what} stands, and what to do`, () => {
+      assert.throws(
+        () => serdio.encode(args, named),
+        (error: Error) => {
+          assert.match(error.message, message);
+          assert.match(error.stack ?? "", /serdio\.test/);
+          return fault(ArgumentError, "argument.serdio")(error);
+        },
+      );
+    });
+  }
+
+  test("leaves an error of the program's own as it is", () => {
+    const own = new Error("mine");
+    const value = { get trouble() { throw own; } }; // prettier-ignore
+    assert.throws(() => serdio.encode([[value]]), (error) => error === own);
+  });
+
+  test("refuses bytes whose memory was transferred", () => {
+    const [view, memory] = [new Uint8Array(4), new ArrayBuffer(4)];
+    structuredClone(null, { transfer: [view.buffer, memory] });
+    for (const gone of [view, memory]) {
+      assert.throws(() => serdio.encode([gone]), /^ArgumentError: args\[0\]: the memory of bytes was transferred/);
+    }
+    assert.equal(payload(new Uint8Array(0)), "c400");
+  });
+
+  test("refuses options of other names, and takes those of both ways", () => {
+    const both = { extensions: undefined, exactFloats: true, maps: true };
+    assert.deepStrictEqual(serdio.decode(serdio.encode([{ a: 1 }], {}, both), both), new Map([["a", 1]]));
+    for (const act of [() => serdio.encode([1], {}, { ext: 1 } as never), () => serdio.decode(serdio.encode([1]), { map: true } as never)]) {
+      assert.throws(act, fault(ArgumentError, "argument.serdio"));
+      assert.throws(act, /serdio has no option "\w+": use extensions, exactFloats, maps$/);
+    }
+  });
+
   test("does not repeat in an error what it refuses", () => {
     assert.throws(() => serdio.encode(["secret\ud800"]), (error: Error) => !error.message.includes("secret"));
   });
@@ -258,6 +311,12 @@ describe("dates", () => {
     for (const date of [new Date(NaN), new Date("0000-12-31T23:59:59.999Z"), new Date("+010000-01-01T00:00:00Z"), new Date(-1e15)]) {
       assert.throws(() => serdio.encode([date], {}, extensions), fault(ArgumentError, "argument.serdio"));
     }
+  });
+
+  test("that are no instant leave the rest of a result readable", () => {
+    const naive = new serdio.Ext(66, Buffer.from("2026-11-22T22:26:07"));
+    const data = serdio.encode([{ rows: [1, 2], at: new Date(0), local: naive }], {}, extensions);
+    assert.deepStrictEqual(serdio.decode(data, extensions), { rows: [1, 2], at: new Date(0), local: naive });
   });
 
   test("that are more exact keep what they came as, until they are changed", () => {

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 
-import { argumentError } from "../failure.js";
 import { failure } from "./failure.js";
+import { Misfit } from "./misfit.js";
 
 const form = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{6}))?(?:([+-])(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{6}))?)?|f)?$/;
 
@@ -41,13 +41,13 @@ export function encodeDate(date: Date): Uint8Array {
 function written(date: Date): string {
   const [, instant, milliseconds] = Number.isNaN(date.getTime()) ? [] : (/^(\d{4}-.*)\.(\d{3})Z$/.exec(date.toISOString()) ?? []);
   if (instant === undefined || instant.startsWith("0000")) {
-    throw argumentError("argument.serdio", "a Date is invalid, or outside the years 1 to 9999 that Python has");
+    throw new Misfit("a Date is invalid, or outside the years 1 to 9999 that Python has");
   }
   return `${instant}${milliseconds === "000" ? "" : `.${milliseconds}000`}+00:00`;
 }
 
-/** The Date of a payload. @throws SerdioError for what is none, or no instant. */
-export function decodeDate(payload: Buffer): Date {
+/** The Date of a payload, or undefined for a datetime that is no instant. @throws SerdioError for what is none. */
+export function decodeDate(payload: Buffer): Date | undefined {
   const text = payload.toString("latin1");
   const [, time, fraction, sign, hours, minutes, seconds, parts] = form.exec(text) ?? [];
   const start = time === undefined ? new Date(Number.NaN) : new Date(`${time}Z`);
@@ -56,7 +56,7 @@ export function decodeDate(payload: Buffer): Date {
     throw failure("serdio.type", "the text of a datetime is not in the one form that it has");
   }
   if (sign === undefined) {
-    throw failure("serdio.type", "a datetime has no offset, so that it is no instant, which Date cannot express: decode without extensions");
+    return undefined;
   }
   const offset = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds ?? 0)) * 1e6 + Number(parts ?? 0);
   const isLonger = (seconds === "00" && parts === undefined) || parts === "000000";

@@ -1,7 +1,6 @@
-import { argumentError } from "../failure.js";
 import { failure } from "./failure.js";
 import { type DecodeOptions, isText, Reader } from "./reader.js";
-import { ARGS, describe, isBytes, isPlain, KWARGS } from "./profile.js";
+import { ARGS, checkNames, describe, isBytes, isPlain, KWARGS } from "./profile.js";
 
 export type { DecodeOptions };
 
@@ -33,9 +32,7 @@ export function decodeCall(data: Uint8Array, options: DecodeOptions = {}): Call 
   if (!isBytes(data)) {
     throw failure("serdio.type", `${describe(data)} cannot be decoded: pass a Uint8Array`);
   }
-  if (typeof options !== "object" || options === null) {
-    throw argumentError("argument.serdio", `the options of serdio are ${describe(options)}, not an object`);
-  }
+  checkNames(options);
   const envelope = new Reader(data, options).envelope();
   const args = envelope?.get(ARGS);
   if (!Array.isArray(args)) {

@@ -5,13 +5,14 @@ import { Encoder, ExtData } from "@msgpack/msgpack";
 import { argumentError } from "../failure.js";
 import { encodeDate, isDate } from "./datetime.js";
 import { type Level, outermost, payload, within } from "./level.js";
-import { ARGS, COMPLEX, DATETIME, describe, FROZENSET, isBytes, isHashable, isPlain, KWARGS, SET, TUPLE } from "./profile.js";
+import { entryPart, formless, Misfit } from "./misfit.js";
+import { ARGS, checkNames, COMPLEX, DATETIME, describe, FROZENSET, isBytes, isDetached, isHashable, isPlain, KWARGS, SET, TUPLE } from "./profile.js";
 import { Complex, Ext, Float, FrozenSet, type KeywordArguments, Tuple } from "./types.js";
 
 /** What encoding makes of values that the original serdio has no form for. */
 export interface EncodeOptions {
   /** True sends a Date as a Python datetime in UTC, for a function that asks for `serdio.ext`. */
-  extensions?: boolean;
+  extensions?: boolean | undefined;
 }
 
 /**
@@ -32,20 +33,30 @@ export interface EncodeOptions {
  *
  * @throws ArgumentError (`argument.serdio`) for any other value, undefined included; for text
  * with half a surrogate pair; for what stands more than 511 levels deep (1024, tuples and sets between), or in itself.
+ * The message starts with the place, such as `args[0].lines[2]`; `{3}` is an entry whose name is not that of a variable.
  */
 export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}, options: EncodeOptions = {}): Buffer {
   if (!Array.isArray(args)) {
-    throw refused(`the arguments are ${describe(args)}, not an array of them`);
+    throw argumentError("argument.serdio", `the arguments are ${describe(args)}, not an array of them`);
   }
-  if (typeof options !== "object" || options === null) {
-    throw refused(`the options of serdio are ${describe(options)}, not an object`);
+  checkNames(options);
+  try {
+    return encoded(args, entriesOf(kwargs), options);
+  } catch (error) {
+    throw error instanceof Misfit ? argumentError("argument.serdio", error.told()) : error;
   }
+}
+
+function encoded(args: readonly unknown[], named: [unknown, unknown][], options: EncodeOptions): Buffer {
   const writer = new Writer(options);
-  const named = entriesOf(kwargs);
   const level = within(outermost, tooDeep);
   writer.mapHeader(named.length === 0 ? 1 : 2);
   writer.scalar(ARGS);
-  writer.extension(TUPLE, () => writer.sequence(args, args.length, payload(level)));
+  try {
+    writer.extension(TUPLE, () => writer.sequence(args, args.length, payload(level)));
+  } catch (error) {
+    throw Misfit.at(() => "args", error);
+  }
   if (named.length > 0) {
     writer.scalar(KWARGS);
     for (const [name] of named) {
@@ -53,7 +64,11 @@ export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}, 
         throw refused(`the name of a keyword argument is ${describe(name)}, not text`);
       }
     }
-    writer.map(named, level);
+    try {
+      writer.map(named, level);
+    } catch (error) {
+      throw Misfit.at(() => "kwargs", error);
+    }
   }
   return writer.bytes();
 }
@@ -87,7 +102,7 @@ class Writer {
       case "object":
         return value === null ? this.scalar(null) : this.#object(value, level);
       default:
-        throw refused(`${describe(value)} has no form in serdio${value === undefined ? ": use null" : ""}`);
+        throw formless(value);
     }
   }
 
@@ -95,9 +110,13 @@ class Writer {
     const inside = within(level, tooDeep);
     this.#header(length, 16, 0x90, 0xdc);
     let count = 0;
-    for (const item of items) {
-      this.value(item, inside);
-      count++;
+    try {
+      for (const item of items) {
+        this.value(item, inside);
+        count++;
+      }
+    } catch (error) {
+      throw Misfit.at(() => `[${count}]`, error);
     }
     if (count !== length) {
       throw refused("an array or a set changed while it was encoded, or has other elements than it counts");
@@ -107,12 +126,18 @@ class Writer {
   map(entries: [unknown, unknown][], level: Level): void {
     const inside = within(level, tooDeep);
     this.mapHeader(entries.length);
-    for (const [key, value] of entries) {
-      if (!isHashable(key)) {
-        throw refused(`${describe(key)} cannot be the key of a map: use a Tuple`);
+    let count = 0;
+    try {
+      for (const [key, value] of entries) {
+        if (!isHashable(key)) {
+          throw refused(`${describe(key)} cannot be the key of a map: use a Tuple`);
+        }
+        this.value(key, inside);
+        this.value(value, inside);
+        count++;
       }
-      this.value(key, inside);
-      this.value(value, inside);
+    } catch (error) {
+      throw Misfit.at(() => entryPart(entries[count]?.[0], count), error);
     }
   }
 
@@ -141,7 +166,7 @@ class Writer {
     if (isBytes(value)) {
       this.#binary(value);
     } else if (types.isAnyArrayBuffer(value)) {
-      this.#binary(new Uint8Array(value));
+      this.#binary(isDetached(value) ? new Uint8Array(0) : new Uint8Array(value), value);
     } else if (value instanceof Tuple) {
       this.extension(TUPLE, () => this.sequence(value, value.length, payload(level)));
     } else if (Array.isArray(value)) {
@@ -161,7 +186,7 @@ class Writer {
     } else if (isPlain(value)) {
       this.map(Object.entries(value), level);
     } else {
-      throw refused(`${describe(value)} has no form in serdio: make a plain object of it`);
+      throw formless(value);
     }
   }
 
@@ -232,8 +257,11 @@ class Writer {
   }
 
   /** Written here, since the encoder would copy the bytes twice. */
-  #binary(value: Uint8Array): void {
+  #binary(value: Uint8Array, memory: ArrayBufferLike = value.buffer): void {
     const { length } = value;
+    if (length === 0 && isDetached(memory)) {
+      throw refused("the memory of bytes was transferred, so that they are gone: pass them before that, or a copy");
+    }
     const header = length < 0x100 ? [0xc4, length] : [length < 0x10000 ? 0xc5 : 0xc6, ...bigEndian(length, length < 0x10000 ? 2 : 4)];
     this.#append(Uint8Array.from(header));
     this.#append(value);
@@ -288,9 +316,9 @@ function bigEndian(value: number, size: 2 | 4): number[] {
 }
 
 function tooDeep(): Error {
-  return refused("values stand too deep in each other, or one stands in itself");
+  return argumentError("argument.serdio", "values stand too deep in each other, or one stands in itself");
 }
 
-function refused(message: string): Error {
-  return argumentError("argument.serdio", message);
+function refused(message: string): Misfit {
+  return new Misfit(message);
 }

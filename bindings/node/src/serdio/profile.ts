@@ -1,5 +1,6 @@
 import { types } from "node:util";
 
+import { argumentError } from "../failure.js";
 import { Complex, Ext, Float, FrozenSet, Tuple } from "./types.js";
 
 /** Names of the envelope's two entries. */
@@ -18,6 +19,35 @@ export const DATETIME = 66;
 /** Whether a value is a Uint8Array, a Buffer included, of this realm or of another. */
 export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value);
+}
+
+/** Whether memory was transferred to somebody else. Views of it look empty. */
+export function isDetached(memory: ArrayBufferLike): boolean {
+  if (memory.byteLength > 0) {
+    return false;
+  }
+  try {
+    // The property `detached` is newer than Node 20.
+    new Uint8Array(memory);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** The options of encoding and decoding; each reads its own, so that one object may do for both. */
+export const optionNames = ["extensions", "exactFloats", "maps"] as const;
+
+/** Checks the options of encoding or decoding. */
+export function checkNames(options: object): void {
+  if (typeof options !== "object" || options === null) {
+    throw argumentError("argument.serdio", `the options of serdio are ${describe(options)}, not an object: pass ${optionNames.join(", ")}, or none`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!optionNames.includes(name as (typeof optionNames)[number])) {
+      throw argumentError("argument.serdio", `serdio has no option ${JSON.stringify(name)}: use ${optionNames.join(", ")}`);
+    }
+  }
 }
 
 /** Whether an object is a plain one, of this realm or of another. */

@@ -8,11 +8,14 @@ import { Complex, Ext, Float, FrozenSet, Tuple } from "./types.js";
 /** What decoding makes of values that JavaScript could express in two ways. */
 export interface DecodeOptions {
   /** True makes floats with an integral value Float, so that they stay apart from integers. */
-  exactFloats?: boolean;
+  exactFloats?: boolean | undefined;
   /** True makes every map a Map, which keeps its order. Otherwise a map with only text for keys is a plain object. */
-  maps?: boolean;
-  /** True makes a Python datetime a Date. Otherwise it is an Ext, as are the other types of `serdio.ext` always. */
-  extensions?: boolean;
+  maps?: boolean | undefined;
+  /**
+   * True makes a Python datetime a Date; one without offset, which is no instant, stays an Ext. Otherwise each is an
+   * Ext, as are the other types of `serdio.ext` always.
+   */
+  extensions?: boolean | undefined;
 }
 
 type Entry = [key: unknown, value: unknown];
@@ -194,7 +197,8 @@ export class Reader {
   #extension(length: number, level: Level): unknown {
     const code = this.#bytes.readInt8(this.#skip(1));
     if (code === DATETIME && this.#options.extensions) {
-      return decodeDate(this.#take(length));
+      const content = this.#take(length);
+      return decodeDate(content) ?? new Ext(code, content);
     }
     if (code < COMPLEX || code > FROZENSET) {
       return new Ext(code, this.#take(length));
