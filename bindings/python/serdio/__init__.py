@@ -8,6 +8,8 @@ sets, frozensets and complex numbers what they were. It needs neither pycape nor
 who ask for it.
 """
 
+from typing import TYPE_CHECKING
+
 from serdio.decoder import deserialize
 from serdio.encoder import serialize, serialize_call
 from serdio.errors import DecodeError
@@ -24,3 +26,15 @@ __all__ = [
     "serialize",
     "serialize_call",
 ]
+
+if TYPE_CHECKING:
+    from serdio import ext as ext
+else:
+
+    def __getattr__(name):
+        """The extensions come with their first use."""
+        if name != "ext":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Mapping
+from typing import Any, Callable, Collection, Mapping
 
 import msgpack
 
 from serdio import profile
 from serdio.hooks import ExtensionEncoder, Nested
+from serdio.place import place_of
 
 _LEAVES = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
 _OWN = frozenset((complex, tuple, set, frozenset))
@@ -18,6 +19,7 @@ def serialize(*args: Any, encoder: profile.Hook | None = None, **kwargs: Any) ->
 
     Supported are None, bool, int (-2**63 to 2**64-1), float, complex, str, bytes, bytearray,
     memoryview, list, dict, tuple, set, frozenset and ``msgpack.ExtType`` with a code from 5 on.
+    A namedtuple arrives as a tuple; instances of other subclasses, and of enums, are refused.
 
     :param encoder: is called with each object that is none of these, and returns one that is.
         It may return None, or the object itself, for what it does not know.
@@ -51,24 +53,25 @@ def serialize_call(
                 )
         envelope[profile.KWARGS] = dict(kwargs)
     _check(envelope)
+    packing = _Encoder(encoder)
     try:
-        return _Encoder(encoder).pack(envelope)
+        return packing.pack(envelope)
     except RecursionError:
         raise ValueError("the value is nested too deeply for the stack that is left") from None
     except (TypeError, OverflowError, ValueError, BufferError) as error:
-        told = _told(error)
+        told = _told(error, lambda: packing.remedy(args, kwargs))
         if told is None:
             raise
         raise told from error
 
 
-def _told(error: Exception) -> Exception | None:
+def _told(error: Exception, remedy: Callable[[], str]) -> Exception | None:
     """What msgpack raised, with what to do about it; None where it is another's error."""
     text = str(error)
     if text.startswith("can not serialize"):
-        return TypeError(f"{text}: convert it, or give an encoder for it")
+        return TypeError(f"{text}: {remedy()}")
     if text.startswith("Cannot serialize <"):  # msgpack without its C extension shows the object
-        return TypeError("an object is of no type that serdio knows: convert it, or give an encoder")
+        return TypeError(f"an object is of no type that serdio knows: {remedy()}")
     if text == "Integer value out of range":
         return OverflowError("an integer needs more than 64 bits: send it as text or as bytes")
     if text.startswith("recursion limit exceeded"):
@@ -85,6 +88,7 @@ class _Encoder:
         self._custom = custom
         self._asked_first = isinstance(custom, ExtensionEncoder)
         self._depth = 0
+        self._unknown: Any = None
 
     def pack(self, value: Any) -> bytes:
         packer = msgpack.Packer(default=self._default, strict_types=True, use_bin_type=True)
@@ -94,6 +98,16 @@ class _Encoder:
         data: bytes = packer.pack(value)
         self._depth -= 1
         return data
+
+    def remedy(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """What to do about the object that could not be packed, and where it is."""
+        known = not self._asked_first and _is_extended(type(self._unknown))
+        where = place_of(self._unknown, args, kwargs)
+        return (
+            "convert it, or give an encoder for it"
+            + (", such as the hooks of serdio.ext.Extensions" if known else "")
+            + (f"; it is {where}" if where else "")
+        )
 
     def _default(self, value: Any) -> Any:
         """What msgpack asks for each object that it cannot pack as it is."""
@@ -109,9 +123,16 @@ class _Encoder:
                 _check(replacement)
                 value, items = replacement, _items(replacement)
         if items is None:
+            self._unknown = value
             return value  # packed if it now can be; else msgpack says which type it was
         code, contents = items
         return msgpack.ExtType(code, self.pack(contents))
+
+
+def _is_extended(kind: type) -> bool:
+    """Whether serdio.ext has an extension for such objects."""
+    module = kind.__module__.partition(".")[0]
+    return module in ("datetime", "decimal", "uuid", "numpy") or hasattr(kind, "__dataclass_fields__")
 
 
 def _items(value: Any) -> tuple[int, Any] | None:

@@ -2,7 +2,7 @@
 
 Give an :class:`Extensions` to both sides, wherever serdio takes hooks::
 
-    import serdio.ext
+    import serdio
 
     extensions = serdio.ext.Extensions(Point)      # Point is a dataclass of yours
 

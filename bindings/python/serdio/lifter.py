@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from typing import TYPE_CHECKING, Any, Callable, Generic, Literal, ParamSpec, TypeVar, overload
 
 from serdio import profile
@@ -24,12 +25,17 @@ class IOLifter(Generic[P, R]):
     :param f: the function.
     :param hook_bundle: a :class:`SerdeHookBundle`, or what :func:`bundle_serde_hooks` takes,
         when arguments or the result have types of your own.
-    :raises TypeError: f, or a hook, is not callable.
+    :raises TypeError: f, or a hook, is not callable; or f is asynchronous.
     """
 
     def __init__(self, f: Callable[P, R], hook_bundle: SerdeHooks | None = None) -> None:
         if not callable(f):
             raise TypeError(f"lift_io takes a function, not {type(f).__name__}")
+        if _is_asynchronous(f):
+            raise TypeError(
+                "lift_io takes a function that returns its result, and this one is asynchronous: "
+                "lift one that calls it with asyncio.run"
+            )
         bundle = None if hook_bundle is None else bundle_serde_hooks(hook_bundle)
         if bundle is not None and not isinstance(bundle, SerdeHookBundle):
             raise TypeError(f"hook_bundle is no bundle of hooks but {type(bundle).__name__}")
@@ -91,6 +97,21 @@ class IOLifter(Generic[P, R]):
             raise ValueError(f"the arguments do not fit {name}{signature}: {error}") from None
 
 
+def _is_asynchronous(f: Any) -> bool:
+    """Whether a call of it gives a coroutine or an asynchronous generator. The module inspect knows
+    too, but takes long to import."""
+    while isinstance(f, functools.partial):
+        f = f.func
+    for function in (f, getattr(type(f), "__call__", None)):
+        code = getattr(function, "__code__", None)
+        if isinstance(code, types.CodeType) and code.co_flags & _ASYNCHRONOUS:
+            return True
+    return False
+
+
+_ASYNCHRONOUS = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
+
+
 @overload
 def lift_io(
     f: Callable[P, R],
@@ -147,7 +168,7 @@ def lift_io(
     :param hook_bundle: the same in one, in place of the two.
     :param as_handler: return the handler and not the lifter.
     :raises ValueError: one hook without the other, or hooks beside a bundle.
-    :raises TypeError: f, or a hook, is not callable.
+    :raises TypeError: f, or a hook, is not callable; or f is asynchronous.
     """
     if (encoder_hook is None) != (decoder_hook is None):
         raise ValueError("encoder_hook and decoder_hook belong together: give both or neither")

@@ -24,6 +24,11 @@ class Records:
         for name, kind in self._classes.items():
             if type(name) is not str:
                 raise TypeError(f"the name of a dataclass is text, not {type(name).__name__}")
+            if not isinstance(kind, type):
+                raise TypeError(
+                    f"Extensions takes dataclasses, and an object of {type(kind).__name__} is none: "
+                    "give the class"
+                )
             if kind in self._names:
                 raise ValueError(f"{kind.__name__} is given twice")
             self._names[kind] = name

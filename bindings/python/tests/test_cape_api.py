@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
 import pathlib
+import re
 import sys
 import threading
 from typing import Any, Callable
@@ -13,6 +15,7 @@ from typing import Any, Callable
 import pytest
 
 import pycape
+import pycape.aio
 import pycape.cape
 import serdio
 from pycape import Cape, FunctionRef, LocalEnclave
@@ -139,12 +142,62 @@ def test_not_one_input_is_a_value_error(echo: Cape, args: Any) -> None:
         echo.run("local/echo", *args)
 
 
-@pytest.mark.parametrize("wrong", ["text", 7, None, bytearray(b"x"), memoryview(b"x"), [b"x"]])
+@pytest.mark.parametrize("wrong", ["text", 7, None, [b"x"]])
 def test_an_input_that_is_not_bytes_is_a_type_error(echo: Cape, wrong: Any) -> None:
     with pytest.raises(TypeError, match=type(wrong).__name__) as caught:
         echo.invoke(wrong)
     assert isinstance(caught.value, pycape.ArgumentTypeError)
     assert echo.invoke(b"next") == b"next"
+
+
+@pytest.mark.parametrize("data", [bytearray(b"abcd"), memoryview(b"abcd"), memoryview(b"a.b.c.d")[::2]])
+def test_an_input_may_be_what_holds_bytes(echo: Cape, data: Any) -> None:
+    assert echo.invoke(data) == b"abcd"
+    assert echo.run("local/echo", data) == b"abcd"
+
+
+def test_a_view_that_was_released_is_a_value_error(echo: Cape) -> None:
+    data = memoryview(b"abc")
+    data.release()
+    with pytest.raises(pycape.ArgumentError, match="released"):
+        echo.invoke(data)
+
+
+@pytest.mark.parametrize(
+    "kwargs, said",
+    [
+        ({"timeout": 2}, "timeout is an argument of Cape(), and here it went to the function"),
+        ({"user_serdio": True}, "user_serdio went to the function, as every keyword does that"),
+    ],
+)
+def test_a_keyword_that_went_to_the_function_is_named(
+    echo: Cape, kwargs: dict[str, Any], said: str
+) -> None:
+    for call in (lambda: echo.run("local/echo", b"x", **kwargs), lambda: echo.invoke(**kwargs)):
+        with pytest.raises(pycape.CapeError, match=re.escape(said)):
+            call()
+
+
+def test_the_wrong_kind_of_with_is_said(enclave: LocalEnclave) -> None:
+    wrong: Any = pycape.aio.Cape(enclave=enclave)
+    with pytest.raises(pycape.ArgumentTypeError, match="'async with'"):
+        with wrong:
+            pass
+
+    async def awaited() -> None:
+        other: Any = Cape(enclave=enclave)
+        async with other:
+            pass
+
+    with pytest.raises(pycape.ArgumentTypeError, match=r"'with': pycape\.aio\.Cape"):
+        asyncio.run(awaited())
+
+
+def test_an_argument_that_is_unknown_is_one_of_cape() -> None:
+    unknown: Any = {"foo": 1}
+    for kind in (Cape, pycape.aio.Cape):
+        with pytest.raises(TypeError, match=r"^Cape\.__init__\(\) got an unexpected keyword argument 'foo'"):
+            kind(**unknown)
 
 
 def test_hooks_imply_serdio(echo: Cape) -> None:

@@ -148,6 +148,14 @@ def test_a_token_in_json_is_left_alone_with_a_warning() -> None:
     assert reference.token is None
 
 
+def test_that_warning_names_the_line_of_the_program_also_from_function(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "function.json"
+    path.write_text(json.dumps({"function_id": ID, "function_token": JWT}))
+    with pytest.warns(UserWarning, match="function_token") as caught:
+        Cape().function(path)
+    assert caught[0].filename == __file__
+
+
 @pytest.mark.parametrize(
     "text",
     ["{", "{}", '{"function_id": 5}', '{"id": "x"}', "[]", "", "echo", "/no/such.json", '{"a":' * 9999],

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import uuid
 import zoneinfo
-from typing import Any
+from typing import Any, Callable
 
 import msgpack
 import numpy
@@ -323,3 +323,28 @@ def test_the_set_serves_wherever_hooks_do() -> None:
     assert found == [Point(decimal.Decimal("1.5"))]
     assert serdio.bundle_serde_hooks(extensions) is extensions
     assert serdio.bundle_serde_hooks(extensions.to_dict()) == extensions
+
+
+def test_an_instance_in_place_of_its_class_is_a_type_error() -> None:
+    wrong: Any = Unhashable(1)
+    with pytest.raises(TypeError, match="an object of Unhashable is none: give the class"):
+        serdio.ext.Extensions(wrong)
+    with pytest.raises(TypeError, match="an object of Unhashable is none: give the class"):
+        serdio.ext.Extensions(names={"a": wrong})
+
+
+@dataclasses.dataclass
+class Unhashable:
+    x: int
+
+
+def test_the_extensions_need_no_import_of_their_own(python: Callable[..., str]) -> None:
+    program = """
+        import sys, serdio
+        print("serdio.ext" in sys.modules, serdio.ext.Extensions().__class__.__name__)
+        try:
+            serdio.other
+        except AttributeError as error:
+            print(error)
+    """
+    assert python(program).splitlines() == ["False Extensions", "module 'serdio' has no attribute 'other'"]

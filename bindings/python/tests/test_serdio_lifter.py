@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import pytest
@@ -145,3 +146,35 @@ def test_what_is_no_function_is_a_type_error() -> None:
         serdio.lift_io(encoder_hook=wrong, decoder_hook=wrong)(len)
     with pytest.raises(TypeError):
         serdio.lift_io(hook_bundle=wrong)(len)
+
+
+async def coroutine(x: int) -> int:
+    return x
+
+
+async def generator(x: int) -> Any:
+    yield x
+
+
+class Caller:
+    async def __call__(self, x: int) -> int:
+        return x
+
+    async def method(self, x: int) -> int:
+        return x
+
+
+@pytest.mark.parametrize(
+    "function",
+    [coroutine, generator, Caller(), Caller().method, functools.partial(coroutine, 1)],
+    ids=["coroutine", "generator", "object", "method", "partial"],
+)
+def test_an_asynchronous_function_is_refused_at_once(function: Any) -> None:
+    for lift in (serdio.lift_io, serdio.lift_io(as_handler=True), serdio.IOLifter):
+        with pytest.raises(TypeError, match="asynchronous: lift one that calls it with asyncio.run"):
+            lift(function)
+
+
+@pytest.mark.parametrize("function", [len, functools.partial(max, 1), int, Caller], ids=repr)
+def test_what_is_no_function_of_python_can_be_lifted(function: Any) -> None:
+    assert serdio.lift_io(function)

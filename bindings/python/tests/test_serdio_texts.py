@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import uuid
 from typing import Any
 
 import pytest
@@ -11,6 +17,66 @@ import serdio
 
 class Opaque:
     pass
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+EXTENDED = [
+    datetime.date(2024, 1, 1),
+    datetime.timedelta(1),
+    decimal.Decimal(1),
+    uuid.UUID(int=1),
+    Point(1),
+]
+
+
+@pytest.mark.parametrize("value", EXTENDED, ids=lambda value: type(value).__name__)
+def test_the_extensions_are_named_where_they_would_do(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"serdio\.ext\.Extensions; it is argument 1$"):
+        serdio.serialize(value)
+    extensions = serdio.ext.Extensions(Point)
+    assert serdio.serialize(value, encoder=extensions.encoder_hook)
+
+
+def test_the_extensions_are_not_named_where_they_would_not_do() -> None:
+    for value in (Opaque(), Colour.RED, object(), collections.OrderedDict(a=1)):
+        with pytest.raises(TypeError) as caught:
+            serdio.serialize(value)
+        assert "Extensions" not in str(caught.value)
+    with pytest.raises(TypeError, match="give an encoder for it; it is argument 1"):
+        serdio.serialize(Colour.RED, encoder=serdio.ext.Extensions().encoder_hook)
+
+
+@pytest.mark.parametrize(
+    "args, kwargs, where",
+    [
+        ((1, 2, Opaque()), {}, "argument 3"),
+        ((), {"a": 1, "b": [Opaque()]}, "keyword argument b, item 1 of a list"),
+        (([{}, {"one": 1, "s e c r e t": (1, Opaque())}],), {}, "argument 1, item 2 of a list, value 2 of a dict, item 2 of a tuple"),
+        (({Opaque(): 1},), {}, "argument 1, key 1 of a dict"),
+        (({1, Opaque()},), {}, "argument 1, a member of a set"),
+        (([0] * 200_000 + [Opaque()],), {}, None),
+    ],
+)
+def test_an_error_says_where_the_object_is_but_nothing_of_the_data(
+    args: tuple[Any, ...], kwargs: dict[str, Any], where: str | None
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        serdio.serialize(*args, **kwargs)
+    text = "can not serialize 'Opaque' object: convert it, or give an encoder for it"
+    assert str(caught.value) == text + ("" if where is None else f"; it is {where}")
+
+
+def test_what_an_encoder_made_has_no_place() -> None:
+    with pytest.raises(TypeError, match="give an encoder for it$"):
+        serdio.serialize(Opaque(), encoder=lambda value: [object()] if type(value) is Opaque else None)
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,19 @@ def test_a_policy_file_that_is_not_there_is_a_value_error(tmp_path: pathlib.Path
         Cape(access_token="some-token", policy=tmp_path / "no-file.json")
 
 
+@pytest.mark.parametrize("policy", ["ANY", "Any", " any"])
+def test_a_policy_that_is_nearly_any_is_no_file(policy: str) -> None:
+    with pytest.raises(pycape.ArgumentError, match='policy "any" is written just so'):
+        Cape(policy=policy)
+
+
+@pytest.mark.parametrize("name", ["insecure_ws", "reconnect", "signed_results"])
+@pytest.mark.parametrize("wrong", ["no", 1, None])
+def test_a_switch_is_true_or_false(client: Any, name: str, wrong: Any) -> None:
+    with pytest.raises(pycape.ArgumentTypeError, match=f"{name} must be True or False"):
+        client(**{name: wrong})
+
+
 @pytest.mark.parametrize("policy", [7, ["any"], b"any"])
 def test_a_policy_of_another_type_is_a_type_error(policy: Any) -> None:
     with pytest.raises(TypeError, match="policy"):
@@ -225,8 +238,10 @@ def test_the_hash_of_a_function_reference_is_a_policy(enclave: LocalEnclave) -> 
         with pytest.raises(pycape.PolicyError) as caught:
             call(cape, FunctionRef("local/echo", wrong))
         assert caught.value.reason == "policy.function_checksum"
-    with pytest.raises(ValueError):
-        call(cape, FunctionRef("local/echo", "no hash"))
+    for no_hash in ("no hash", "", "00" * 31, "0x" + "00" * 31):
+        with pytest.raises(pycape.ArgumentError, match="checksum of a function reference") as refused:
+            call(cape, FunctionRef("local/echo", no_hash))
+        assert refused.value.reason == "argument.function"
 
 
 def test_policy_and_hash_both_count(enclave: LocalEnclave) -> None:
