@@ -1,6 +1,6 @@
 import { onAbort } from "./aborting.js";
 import { type CallOptions, callOptions, type CheckedOptions, DEFAULT_TIMEOUT } from "./call_options.js";
-import type { CapeOptions } from "./cape_options.js";
+import type { ClientOptions } from "./cape_options.js";
 import { Connection } from "./connection.js";
 import { CapeError } from "./errors.js";
 import { argumentError, neverSent, notSent } from "./failure.js";
@@ -48,14 +48,14 @@ export interface RunArguments extends InvokeArguments {
  * alone does not keep the program from ending. After a FunctionError the connection goes on.
  */
 export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
-  readonly #options: CapeOptions<R>;
+  readonly #options: ClientOptions<R>;
   #connection: Connection | undefined;
   /** Of the attempt to connect that is under way: aborted with what makes its error. */
   #connecting: AbortController | undefined;
   #report: Report | undefined;
 
   /** Reads and dials nothing yet. Throws an ArgumentError for options that cannot be used. */
-  constructor(options: CapeOptions<R>) {
+  constructor(options: ClientOptions<R>) {
     super(options);
     this.#options = { ...options };
   }

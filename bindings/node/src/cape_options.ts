@@ -61,6 +61,9 @@ export interface CapeOptions<R extends Results = "bytes"> {
   checkDate?: boolean | undefined;
 }
 
+/** The options of a client of this manner: one that gives text says so among them, lest its type and its results differ. */
+export type ClientOptions<R extends Results> = CapeOptions<R> & ("bytes" extends R ? unknown : { results: Results });
+
 const names: readonly (keyof CapeOptions)[] = [
   "url", "enclave", "policy", "token", "tokenType", "attestationRoot", "tlsCa", "timeout", "reconnect", "signedResults", "insecureWs", "proxy",
   "results", "enclaveUrl", "capeApiUrl", "authToken", "functionToken", "functionChecksum", "verbose", "checkDate",
@@ -85,16 +88,21 @@ export interface Settings {
   verbose: boolean;
 }
 
-/** Checks the options of a client. Throws an ArgumentError for what cannot be used. */
-export function settings(options: CapeOptions<Results>): Settings {
-  if (typeof options !== "object" || options === null) {
-    throw argumentError("argument.options", "no options: pass an object with url and policy, or with enclave");
-  }
+/** Refuses an option that there is not. */
+export function checkNames(options: object): void {
   for (const name of Object.keys(options)) {
     if (!names.includes(name as keyof CapeOptions)) {
       throw argumentError("argument.options", `there is no option ${JSON.stringify(name)}: use ${names.join(", ")}`);
     }
   }
+}
+
+/** Checks the options of a client. Throws an ArgumentError for what cannot be used. */
+export function settings(options: CapeOptions<Results>): Settings {
+  if (typeof options !== "object" || options === null) {
+    throw argumentError("argument.options", "no options: pass an object with url and policy, or with enclave");
+  }
+  checkNames(options);
   const { enclave, timeout, functionChecksum, results = "bytes", verbose = false, checkDate = true } = options;
   if (enclave !== undefined && !(enclave instanceof LocalEnclave)) {
     throw argumentError("argument.options", "the option enclave is not a LocalEnclave: pass what LocalEnclave.start resolved to");
@@ -156,9 +164,13 @@ function credential(options: CapeOptions<Results>): Pick<Settings, "token" | "to
       throw argumentError("argument.token", `the option ${name} is not text`);
     }
   }
+  const { tokenType } = options;
+  if (tokenType !== undefined && tokenType !== "access" && tokenType !== "function") {
+    throw argumentError("argument.token", 'the option tokenType is neither "access" nor "function"');
+  }
   // The original took an empty token for none.
   if (options.functionToken) {
     return { token: only("argument.token", { ...options, authToken: undefined }, "token", "functionToken"), tokenType: "function" };
   }
-  return { token: only("argument.token", options, "token", "authToken") || undefined, tokenType: options.tokenType };
+  return { token: only("argument.token", options, "token", "authToken") || undefined, tokenType };
 }

@@ -1,21 +1,25 @@
 import { argumentError } from "./failure.js";
+import { type FaultName, faultRefused } from "./faults.js";
 import { local } from "./local_path.js";
 import { Enclave } from "./native_enclave.js";
 
 /** How a {@link LocalEnclave} runs. */
 export interface LocalEnclaveOptions {
-  /** The Python that runs functions: a path, or a name to look up in PATH; `python3` by default. */
-  python?: string;
+  /**
+   * The Python that runs functions: a path, or a name to look up in PATH; `python3` by default. Functions find the
+   * packages of its environment, such as serdio, of which functions with values are made.
+   */
+  python?: string | undefined;
   /** True serves `wss://` under an authority of its own. */
-  tls?: boolean;
-  /** Path of a file to which the enclave's log is appended, with what functions print. */
-  log?: string;
+  tls?: boolean | undefined;
+  /** Path of a file to which the enclave's log is appended, with what functions print and their tracebacks. */
+  log?: string | undefined;
   /** Names of faults, to begin with: see {@link LocalEnclave.setFaults}. */
-  faults?: readonly string[];
+  faults?: readonly FaultName[] | undefined;
   /** host:port; `127.0.0.1:0` by default. */
-  listen?: string;
+  listen?: string | undefined;
   /** Close a session without traffic after this, in milliseconds; 60000 by default. */
-  idleTimeout?: number;
+  idleTimeout?: number | undefined;
 }
 
 /** A function that a local enclave serves. */
@@ -30,8 +34,10 @@ export interface LocalFunction {
 
 /**
  * An enclave inside this process, on a loopback address, with a simulated security module and an
- * attestation root made for it alone. It isolates nothing from this machine, and only clients
- * that name its root trust it. For development and tests.
+ * attestation root made for it alone; only clients that name its root trust it. Functions are
+ * processes that are shut in as far as the kernel grants it: no network, and no files but their own
+ * and the interpreter's. The log says what the kernel does not grant. For development and tests: who
+ * has this machine has the enclave too.
  */
 export class LocalEnclave {
   readonly #enclave: Enclave;
@@ -70,7 +76,7 @@ export class LocalEnclave {
       throw argumentError("argument.options", `there is no option ${JSON.stringify(unknown)}: use python, tls, log, faults, listen, idleTimeout`);
     }
     const list: readonly unknown[] = Array.isArray(folders) ? folders : [folders];
-    const enclave = await Enclave.start({
+    const starting = Enclave.start({
       functions: list.map((folder) => local(folder, "argument.functions", "a folder of the enclave")),
       python,
       tls,
@@ -79,17 +85,25 @@ export class LocalEnclave {
       listen,
       idle_timeout_ms: idleTimeout,
     });
-    return new LocalEnclave(enclave);
+    try {
+      return new LocalEnclave(await starting);
+    } catch (error) {
+      throw Array.isArray(faults) ? faultRefused(error, faults) : error;
+    }
   }
 
   /**
    * Misbehaves from now on, so that a program can test how it takes errors; without names it
    * behaves again.
    *
-   * @throws ArgumentError for an unknown name; cape.h lists the known ones. ClosedError after close.
+   * @throws ArgumentError for an unknown name, which lists the known ones. ClosedError after close.
    */
-  setFaults(...faults: string[]): void {
-    this.#enclave.setFaults(faults);
+  setFaults(...faults: FaultName[]): void {
+    try {
+      this.#enclave.setFaults(faults);
+    } catch (error) {
+      throw faultRefused(error, faults);
+    }
   }
 
   /** Ends the enclave, and resolves when its functions have ended too. May be called again, and need not be waited for. */

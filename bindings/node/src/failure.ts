@@ -18,6 +18,7 @@ import {
   TimeoutError,
   TlsError,
 } from "./errors.js";
+import { translated } from "./native_names.js";
 import type { Report } from "./report.js";
 
 /** The one table from code to class. */
@@ -61,7 +62,7 @@ export interface ErrorContext {
  */
 export function errorFor({ code, reason, message }: Failed, context: ErrorContext = {}): CapeError {
   const kind = classes.get(code) ?? CapeError;
-  return new kind(message, { code, reason, ...context });
+  return new kind(translated(reason, message), { code, reason, ...context });
 }
 
 /** An ArgumentError that this package raises before the library is asked. */

@@ -4,9 +4,10 @@
  */
 export type { CallOptions, Progress } from "./call_options.js";
 export { Cape, type InvokeArguments, type RunArguments, type SerdioOptions } from "./cape.js";
-export type { CapeOptions } from "./cape_options.js";
+export type { CapeOptions, ClientOptions } from "./cape_options.js";
 export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 export * from "./errors.js";
+export type { FaultName, KnownFault } from "./faults.js";
 export { type Deployed, type FunctionName, type FunctionObject, FunctionRef, type FunctionRefOptions } from "./function_ref.js";
 export { counters, type Counters, type LogRecord, logRecords, type OpenHandles } from "./observe.js";
 export type { Output, OutputReaders, ResultOf, Results } from "./output.js";

@@ -3,7 +3,8 @@
  * import to `libcape/original`, and say which enclave to trust.
  */
 import { Cape as Client } from "./cape.js";
-import type { CapeOptions } from "./cape_options.js";
+import { type CapeOptions, checkNames, type ClientOptions } from "./cape_options.js";
+import { argumentError } from "./failure.js";
 import { ACCEPT_ANY_ENCLAVE } from "./policy.js";
 
 export type { InvokeArguments, RunArguments } from "./cape.js";
@@ -25,11 +26,15 @@ export class Cape extends Client<"text"> {
   }
 }
 
-function withDefaults(options: CapeOptions<"text">): CapeOptions<"text"> {
-  const all: CapeOptions<"text"> = { ...options, results: "text" };
+function withDefaults(options: CapeOptions<"text">): ClientOptions<"text"> {
+  const all: ClientOptions<"text"> = { ...options, results: "text" };
   if (all.enclave === undefined) {
     if (all.url === undefined && all.enclaveUrl === undefined) {
       all.url = process.env["CAPE_ENCLAVE_HOST"] || undefined;
+      if (all.url === undefined) {
+        checkNames(all);
+        throw argumentError("argument.url", "no enclaveUrl: pass it, set CAPE_ENCLAVE_HOST, or pass a LocalEnclave as enclave");
+      }
     }
     all.attestationRoot ??= process.env["CAPE_ATTESTATION_ROOT"] || undefined;
     all.tlsCa ??= process.env["CAPE_TLS_CA"] || undefined;

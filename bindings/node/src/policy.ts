@@ -1,4 +1,7 @@
+import { types } from "node:util";
+
 import { argumentError } from "./failure.js";
+import { ruleNames } from "./native_names.js";
 import { isDate } from "./serdio/datetime.js";
 
 /**
@@ -10,21 +13,21 @@ export const ACCEPT_ANY_ENCLAVE = "any";
 /** Which enclaves are accepted. What pins nothing is refused, unless it is {@link ACCEPT_ANY_ENCLAVE}. */
 export interface PolicyRules {
   /** Index to one hex value, or to several of which one must match. Each index named must be present. */
-  pcrs?: Record<number | string, string | readonly string[]>;
+  pcrs?: Record<number | string, string | readonly string[]> | undefined;
   /** 64 hex digits: SHA-256 of the function's zip. */
-  functionChecksum?: string;
+  functionChecksum?: string | undefined;
   /** 64 hex digits: SHA-256 of the key policy. */
-  keyChecksum?: string;
+  keyChecksum?: string | undefined;
   /** Accepted builds, of which one must match: one policy for a rolling upgrade. */
-  releases?: readonly ReleaseRules[];
+  releases?: readonly ReleaseRules[] | undefined;
   /** Refuse a document that is older, in milliseconds. */
-  maxAge?: number;
+  maxAge?: number | undefined;
   /** How far ahead of the local clock a document may be stamped, in milliseconds; 5000 by default. */
-  futureSkew?: number;
+  futureSkew?: number | undefined;
   /** True accepts an enclave in debug mode, whose console its host can read. */
-  allowDebug?: boolean;
+  allowDebug?: boolean | undefined;
   /** True pins nothing, as {@link ACCEPT_ANY_ENCLAVE} does. */
-  any?: boolean;
+  any?: boolean | undefined;
 }
 
 /** One accepted build of an enclave. */
@@ -34,20 +37,8 @@ export interface ReleaseRules {
   /** Index to one hex value, or to several of which one must match. Each index named must be present. */
   pcrs: Record<number | string, string | readonly string[]>;
   /** The last moment at which it is accepted. */
-  notAfter?: Date;
+  notAfter?: Date | undefined;
 }
-
-/** The rules by the names of cape.h. */
-export const ruleNames: Record<keyof PolicyRules, string> = {
-  pcrs: "pcrs",
-  functionChecksum: "function_checksum",
-  keyChecksum: "key_checksum",
-  releases: "releases",
-  maxAge: "max_age_ms",
-  futureSkew: "future_skew_ms",
-  allowDebug: "allow_debug",
-  any: "any",
-};
 
 /**
  * The policy as the library's options carry it. checksum, that of a function reference, is
@@ -57,13 +48,16 @@ export function policyJSON(policy: typeof ACCEPT_ANY_ENCLAVE | PolicyRules, chec
   if (policy === ACCEPT_ANY_ENCLAVE) {
     return checksum === undefined ? policy : { function_checksum: checksum };
   }
+  if (types.isPromise(policy)) {
+    throw argumentError("argument.policy", "the policy is a Promise: await what Policy.read gives, and pass that");
+  }
   if (typeof policy !== "object" || policy === null || Array.isArray(policy)) {
     throw argumentError("argument.policy", 'the policy is neither ACCEPT_ANY_ENCLAVE nor an object: pass { pcrs: { 0: "hex" } }');
   }
   const rules: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(policy)) {
     if (!Object.hasOwn(ruleNames, name)) {
-      throw argumentError("argument.policy", `the policy has no rule ${JSON.stringify(name)}: use ${Object.keys(ruleNames).join(", ")}`);
+      throw unknownRule(name);
     }
     if (value !== undefined) {
       rules[ruleNames[name as keyof PolicyRules]] = rule(name, value);
@@ -73,6 +67,21 @@ export function policyJSON(policy: typeof ACCEPT_ANY_ENCLAVE | PolicyRules, chec
     pinChecksum(rules, checksum);
   }
   return rules;
+}
+
+function unknownRule(name: string): Error {
+  if (Object.values(ruleNames).includes(name)) {
+    return inFile(name);
+  }
+  return argumentError("argument.policy", `the policy has no rule ${JSON.stringify(name)}: use ${Object.keys(ruleNames).join(", ")}`);
+}
+
+/** The error for a name that stands in files, in the form that all languages share. */
+function inFile(name: string): Error {
+  return argumentError(
+    "argument.policy",
+    `the policy has ${JSON.stringify(name)}, as a policy in JSON has: pass what Policy.parse makes of the text, or await Policy.read of the file`,
+  );
 }
 
 function rule(name: string, value: unknown): unknown {
@@ -109,6 +118,9 @@ function release(value: unknown): unknown {
   }
   const { name, pcrs, notAfter, ...rest } = value as ReleaseRules;
   const [unknown] = Object.keys(rest);
+  if (unknown === "not_after") {
+    throw inFile(unknown);
+  }
   if (unknown !== undefined) {
     throw argumentError("argument.policy", `a release of the policy has no rule ${JSON.stringify(unknown)}: use name, pcrs, notAfter`);
   }

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 
 import { argumentError } from "./failure.js";
-import { ACCEPT_ANY_ENCLAVE, policyJSON, type PolicyRules, type ReleaseRules, ruleNames } from "./policy.js";
+import { ruleNames } from "./native_names.js";
+import { ACCEPT_ANY_ENCLAVE, policyJSON, type PolicyRules, type ReleaseRules } from "./policy.js";
 
 /** Which enclaves are accepted: what {@link PolicyRules} pins, or any. */
 export type Policy = typeof ACCEPT_ANY_ENCLAVE | PolicyRules;
@@ -12,6 +13,10 @@ export const Policy = Object.freeze({
   any: ACCEPT_ANY_ENCLAVE,
   /** The policy that JSON text states. @throws ArgumentError for what is none, or says something twice. */
   parse,
+  /** The JSON of a policy, for a file: `Policy.stringify({ pcrs, functionChecksum: deployed.checksum })`. */
+  stringify(policy: Policy): string {
+    return `${JSON.stringify(policyJSON(policy), null, 2)}\n`;
+  },
   /** The policy in a file. @throws ArgumentError for a file that cannot be read, or holds none. */
   async read(path: string | URL): Promise<Policy> {
     try {

@@ -1,6 +1,6 @@
 import { type CallOptions, callOptions } from "./call_options.js";
 import { publicDer, publicPem, seal } from "./cape_key.js";
-import { type CapeOptions, type Settings, settings } from "./cape_options.js";
+import { type ClientOptions, type Settings, settings } from "./cape_options.js";
 import { argumentError, neverSent } from "./failure.js";
 import { type Deployed, type FunctionName, FunctionRef } from "./function_ref.js";
 import { local } from "./local_path.js";
@@ -86,7 +86,7 @@ export class ServiceClient<R extends Results = "bytes"> {
   readonly #keys = new Map<string | undefined, string>();
 
   /** Reads and dials nothing yet. Throws an ArgumentError for options that cannot be used. */
-  constructor(options: CapeOptions<R>) {
+  constructor(options: ClientOptions<R>) {
     this.#settings = settings(options);
   }
 

@@ -14,20 +14,26 @@
  * ```
  */
 import { Cape } from "./cape.js";
-import type { CapeOptions } from "./cape_options.js";
+import type { CapeOptions, ClientOptions } from "./cape_options.js";
 import { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 import { argumentError } from "./failure.js";
+import type { FaultName } from "./faults.js";
 import type { Results } from "./output.js";
 
 /** Plain names of faults, beside those of cape.h. Capitals, blanks, `-` and `_` make no difference. */
-const plainNames: Readonly<Record<string, string>> = {
+const plainNames = {
   expired: "expired_leaf",
   "wrong pcrs": "wrong_pcr",
   "clock three days off": "clock_off",
   "dropped connection": "invoke_dropped",
   dropped: "invoke_dropped",
   slow: "slow_reply",
-};
+} as const;
+
+/** What {@link TestEnclave.fail} takes: a plain name, or one of cape.h, also with blanks in place of `_`. */
+export type PlainFault = keyof typeof plainNames | FaultName;
+
+export type { FaultName, KnownFault } from "./faults.js";
 
 /** What `node:test` hands to a test. */
 export interface NodeTestContext {
@@ -46,8 +52,13 @@ export type TestContext = NodeTestContext | VitestContext;
 
 /** How a {@link TestEnclave} runs. */
 export interface TestEnclaveOptions extends LocalEnclaveOptions {
-  /** The test, or suite, with which the enclave ends. Without it, call close or declare it with `await using`. */
+  /**
+   * The test with which the enclave ends: what `node:test` or vitest hands to it. Without one, as in a suite, call
+   * `close`, from `after` or `afterAll`, or declare the enclave with `await using`.
+   */
   context?: TestContext | undefined;
+  /** Names of faults, to begin with: see {@link TestEnclave.fail}. */
+  faults?: readonly PlainFault[] | undefined;
 }
 
 /** A local enclave for tests. */
@@ -86,8 +97,11 @@ export class TestEnclave implements AsyncDisposable {
   }
 
   /** A client of this enclave that pins its PCRs, unless the options say otherwise. */
-  client<R extends Results = "bytes">(options: Omit<CapeOptions<R>, "enclave"> = {}): Cape<R> {
-    return new Cape<R>({ ...options, enclave: this.enclave });
+  client(options?: Omit<CapeOptions, "enclave">): Cape;
+  /** The same with results of the manner that the options say. */
+  client<R extends Results>(options: Omit<CapeOptions<R>, "enclave"> & { results: R }): Cape<R>;
+  client<R extends Results>(options: Omit<CapeOptions<R>, "enclave"> = {}): Cape<R> {
+    return new Cape<R>({ ...options, enclave: this.enclave } as ClientOptions<R>);
   }
 
   /**
@@ -95,9 +109,9 @@ export class TestEnclave implements AsyncDisposable {
    * `"replayed nonce"`, `"wrong PCR"`, `"clock three days off"`, `"dropped connection"`, `"truncated
    * frame"` and `"slow reply"`, or by those of cape.h. What it gives ends that when it is disposed.
    *
-   * @throws ArgumentError for an unknown name.
+   * @throws ArgumentError for an unknown name, which lists those of cape.h.
    */
-  fail(...names: string[]): Disposable {
+  fail(...names: PlainFault[]): Disposable {
     if (names.length === 0) {
       throw argumentError("argument.fault", "no fault is named: name one, or call recover");
     }
@@ -138,7 +152,7 @@ function registrar(context: TestContext): (act: () => Promise<void>) => unknown 
   if ("after" in context && typeof context.after === "function") {
     return (act) => context.after(act);
   }
-  throw argumentError("argument.options", "the context is not that of a test, which has after or onTestFinished: leave it out, and call close");
+  throw argumentError("argument.options", "the context has neither after nor onTestFinished, so it is not that of a test: in a suite leave it out, and call close from after or afterAll");
 }
 
 function faultOf(name: string): string {
@@ -146,5 +160,5 @@ function faultOf(name: string): string {
     throw argumentError("argument.fault", "the name of a fault is not text");
   }
   const words = name.toLowerCase().replace(/[\s_-]+/g, " ").trim();
-  return plainNames[words] ?? words.replaceAll(" ", "_");
+  return Object.hasOwn(plainNames, words) ? plainNames[words as keyof typeof plainNames] : words.replaceAll(" ", "_");
 }

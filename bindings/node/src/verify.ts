@@ -14,15 +14,15 @@ export interface VerifyOptions {
   /** Which enclaves are accepted. Required. */
   policy: Policy;
   /** What the document must carry. Without it, the document may be an old one. */
-  nonce?: Uint8Array;
+  nonce?: Uint8Array | undefined;
   /** PEM text or the path of a file: trust these roots in place of the AWS Nitro root. */
-  attestationRoot?: string;
+  attestationRoot?: string | undefined;
   /** Bytes that the document's public key must have; `connect` asks for 32. */
-  publicKeyLength?: number;
+  publicKeyLength?: number | undefined;
   /** Judge validity at this time, in place of now. */
-  time?: Date;
+  time?: Date | undefined;
   /** True judges an archived document at the time that it was signed. It says nothing about who answers now. */
-  atDocumentTime?: boolean;
+  atDocumentTime?: boolean | undefined;
 }
 
 const names = ["policy", "nonce", "attestationRoot", "publicKeyLength", "time", "atDocumentTime"];

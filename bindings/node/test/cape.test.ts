@@ -274,6 +274,7 @@ describe("Cape", { timeout: 120_000 }, () => {
       assert.equal((await cape.run("local/echo", text.encode("tls"))).toString(), "tls");
       using stranger = new Cape({ url: secure.url, attestationRoot: root, policy });
       await assert.rejects(stranger.connect("local/echo"), fault(TlsError, "tls.unknown_authority"));
+      await assert.rejects(stranger.connect("local/echo"), /pass its tlsCa$/);
     } finally {
       secure.close();
     }

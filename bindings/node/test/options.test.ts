@@ -49,6 +49,7 @@ describe("the options of Cape", () => {
     ["an age that is no number", { url, policy: { pcrs, maxAge: NaN } }, "argument.policy"],
     ["a rule that is null", { url, policy: { pcrs, maxAge: null } }, "argument.policy"],
     ["a token that is no text", { url, policy, token: 5n }, "argument.token"],
+    ["a kind of token that is none", { url, policy, token: "t", tokenType: "other" }, "argument.token"],
     ["a timeout that is negative", { url, policy, timeout: -1 }, "argument.options"],
     ["a timeout that is endless", { url, policy, timeout: Infinity }, "argument.options"],
     ["an enclave that is none", { url, policy, enclave: {} }, "argument.options"],
@@ -69,7 +70,6 @@ describe("the options of Cape", () => {
     ["an authority that is no file", { url, policy, tlsCa: "/nowhere/ca.pem" }, "argument.tls_ca"],
     ["a proxy of another scheme", { url, policy, proxy: "socks5://127.0.0.1" }, "argument.proxy"],
     ["a token that cannot be sent", { url, policy, token: "two words" }, "argument.token"],
-    ["a kind of token that is none", { url, policy, token: "t", tokenType: "other" as never }, "argument.token"],
     ["a url that is no text", { url: 5 as never, policy }, "argument.options"],
     ["a url that JSON does not know", { url: 5n as never, policy }, "argument.options"],
     ["a switch that is a function", { url, policy, insecureWs: (() => false) as never }, "argument.options"],
@@ -79,6 +79,25 @@ describe("the options of Cape", () => {
     test(`refuse ${what}`, async () => {
       using cape = new Cape(options);
       await assert.rejects(cape.connect("local/echo"), fault(ArgumentError, reason));
+    });
+  }
+
+  const messages: [string, () => unknown, RegExp][] = [
+    ["a plain address", () => new Cape({ url: "ws://192.0.2.1", policy }).connect("a/b"), /allow that by name \(insecureWs\)$/],
+    ["an authority that is none", () => new Cape({ url, policy, tlsCa: "-----BEGIN NOTHING" }).connect("a/b"), /: tlsCa holds no certificate/],
+    ["an age of nothing", () => new Cape({ url, policy: { pcrs, maxAge: 0 } }).connect("a/b"), /the policy's maxAge is out of range/],
+    ["a deployment from a path", () => new Cape({ url, policy: { pcrs } }).deploy("/nowhere/tls_ca"), /\/nowhere\/tls_ca/],
+    ["a policy that is awaited for", () => new Cape({ url, policy: Promise.resolve(policy) as never }), /the policy is a Promise: await /],
+    ["a policy of a file", () => new Cape({ url, policy: { pcrs, function_checksum: "aa" } as never }), /"function_checksum".*Policy\.parse .*Policy\.read /],
+    [
+      "a release of a file",
+      () => new Cape({ url, policy: { releases: [{ ...release, not_after: "2020-01-01T00:00:00Z" } as never] } }),
+      /"not_after".*Policy\.parse .*Policy\.read /,
+    ],
+  ];
+  for (const [what, act, message] of messages) {
+    test(`are called in messages what they are here: ${what}`, async () => {
+      await assert.rejects(async () => act(), message);
     });
   }
 
@@ -168,7 +187,7 @@ describe("the options of LocalEnclave", () => {
   test("refuse an unknown fault", async () => {
     await assert.rejects(LocalEnclave.start(functionFolder("echo"), { faults: ["no_such"] }), (error: ArgumentError) => {
       fault(ArgumentError, "argument.fault")(error);
-      assert.match(error.message, /cape\.h/);
+      assert.match(error.message, /^no fault is named "no_such": use silent_handshake, .*, idle_dropped$/);
       return true;
     });
   });

@@ -25,6 +25,18 @@ describe("a program for the original SDK", { timeout: 60_000 }, () => {
     assert.equal(await client.run({ id: "local/echo", data: "Hello world" }), "Hello world");
   });
 
+  test("is told what names the enclave, when nothing does", () => {
+    const { CAPE_ENCLAVE_HOST: host, ...rest } = process.env;
+    process.env = rest;
+    try {
+      assert.throws(() => new Cape(), fault(ArgumentError, "argument.url"));
+      assert.throws(() => new Cape(), /enclaveUrl.*CAPE_ENCLAVE_HOST/);
+      assert.throws(() => new Cape({ enclaveURL: "ws://127.0.0.1:1" } as never), /there is no option "enclaveURL"/);
+    } finally {
+      process.env = { ...rest, ...(host !== undefined && { CAPE_ENCLAVE_HOST: host }) };
+    }
+  });
+
   test("invokes many times on one connection", async () => {
     const client = new Cape({ authToken: "token", enclave });
     await client.connect({ id: enclave.functions[0]?.id ?? "" });

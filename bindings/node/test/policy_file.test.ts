@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 
-import { ACCEPT_ANY_ENCLAVE, ArgumentError, Cape, LocalEnclave, Policy, PolicyError } from "libcape";
+import { ACCEPT_ANY_ENCLAVE, ArgumentError, Cape, LocalEnclave, Policy, PolicyError, type PolicyRules } from "libcape";
 
 import { fault, functionFolder, python } from "./support.js";
 
@@ -59,6 +59,15 @@ describe("a policy in the form of all languages", () => {
       assert.throws(() => Policy.parse(text), fault(ArgumentError, "argument.policy"));
     });
   }
+
+  test("is written as it is read", () => {
+    const rules: PolicyRules = { pcrs: { 0: ["5a".repeat(48)] }, functionChecksum: checksum, maxAge: 5, releases: [{ name: "a", pcrs: { 1: ["00"] }, notAfter: new Date(0) }] };
+    const text = Policy.stringify(rules);
+    assert.deepEqual(Policy.parse(text), rules);
+    assert.deepEqual(Object.keys(JSON.parse(text) as object), ["pcrs", "function_checksum", "max_age_ms", "releases"]);
+    assert.equal(Policy.parse(Policy.stringify(ACCEPT_ANY_ENCLAVE)), ACCEPT_ANY_ENCLAVE);
+    assert.throws(() => Policy.stringify({ pcr: {} } as never), fault(ArgumentError, "argument.policy"));
+  });
 
   test("takes names and braces within text for what they are", () => {
     assert.deepEqual(Policy.parse('{"releases": [{"name": "\\"any\\": {", "pcrs": {}}, {"name": "any", "pcrs": {}}], "pcrs": {}}'), {

@@ -10,6 +10,14 @@ import { fault, functionFolder, packageFolder, python, repository } from "./supp
 const echo = functionFolder("echo");
 const input = Buffer.from("x");
 
+async function namesOfHeader(): Promise<string[]> {
+  const header = await readFile(repository("include/cape.h"), "utf8");
+  const comment = /The names:(.*?)\*\/\s*CAPE_API int32_t cape_enclave_set_faults/s.exec(header)?.[1] ?? "";
+  const names = comment.match(/[a-z0-9]+(?:_[a-z0-9]+)+/g) ?? [];
+  assert.ok(names.length > 30);
+  return names;
+}
+
 describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
   const faults: [string, new (...args: never[]) => CapeError, string][] = [
     ["expired", AttestationError, "chain.expired"],
@@ -39,15 +47,28 @@ describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
 
   test("knows every fault by its words", async () => {
     await using enclave = await startLocalEnclave(echo, { python: python(), faults: ["slow"] });
-    const header = await readFile(repository("include/cape.h"), "utf8");
-    const comment = /The names:(.*?)\*\/\s*CAPE_API int32_t cape_enclave_set_faults/s.exec(header)?.[1] ?? "";
-    const names = comment.match(/[a-z0-9]+(?:_[a-z0-9]+)+/g) ?? [];
-    assert.ok(names.length > 30);
+    const names = await namesOfHeader();
     for (const name of names) {
       enclave.fail(name, name.replaceAll("_", " "));
     }
     for (const wrong of [["on fire"], [], [5 as never]]) {
       assert.throws(() => enclave.fail(...wrong), fault(ArgumentError, "argument.fault"));
+    }
+  });
+
+  test("is told every name when it gives one that there is not", async (context) => {
+    const enclave = await startLocalEnclave(echo, { python: python(), context });
+    const listed = (error: Error): string[] => /^no fault is named "nonsense": use (.*)$/.exec(error.message)?.[1]?.split(", ").sort() ?? [];
+    const names = (await namesOfHeader()).sort();
+    for (const act of [
+      async () => enclave.fail("expired", "nonsense"),
+      async () => enclave.enclave.setFaults("nonsense"),
+      () => startLocalEnclave(echo, { faults: ["nonsense"] }),
+    ]) {
+      await assert.rejects(act, (error: ArgumentError) => {
+        assert.deepEqual(listed(error), names);
+        return fault(ArgumentError, "argument.fault")(error);
+      });
     }
   });
 
@@ -67,7 +88,9 @@ describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
 
   test("is refused a context that tells no end", async () => {
     const { enclaves } = counters().handles;
-    await assert.rejects(startLocalEnclave(echo, { python: python(), context: {} as never }), fault(ArgumentError, "argument.options"));
+    const refusal = startLocalEnclave(echo, { python: python(), context: {} as never });
+    await assert.rejects(refusal, fault(ArgumentError, "argument.options"));
+    await assert.rejects(refusal, /in a suite leave it out, and call close from after or afterAll$/);
     assert.equal(counters().handles.enclaves, enclaves);
   });
 

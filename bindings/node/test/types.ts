@@ -1,5 +1,5 @@
 /** What the compiler says of programs: this file is right when it compiles, and never runs. */
-import { ACCEPT_ANY_ENCLAVE, type CallOptions, Cape, type Data, type Output, Policy, type PolicyRules, type Report, serdio } from "libcape";
+import { ACCEPT_ANY_ENCLAVE, type CallOptions, Cape, type Data, type FaultName, type KnownFault, type LocalEnclaveOptions, type Output, Policy, type PolicyRules, type Report, serdio, type VerifyOptions } from "libcape";
 import { Cape as Original } from "libcape/original";
 import type { TestEnclave } from "libcape/testing";
 
@@ -28,6 +28,25 @@ export async function program(cape: Cape, enclave: TestEnclave, order: Order, ch
   const call: CallOptions = { signal: undefined };
   await cape.call(1, serdio.kwargs(order));
   serdio.encode([1], new Map([["scale", 2]]));
+  const python: string | undefined = process.env["PY"];
+  const enclaveOptions: LocalEnclaveOptions = { python, tls: undefined, faults: undefined };
+  const loose: [PolicyRules, VerifyOptions, serdio.EncodeOptions & serdio.DecodeOptions] = [{ pcrs: undefined, maxAge: undefined }, { policy: "any", nonce: undefined }, { extensions: undefined, maps: undefined }];
+  const sum: number = await cape.call<number>(1, 2);
+  const difference: number = await cape.callWith<number>({ timeout: 5 }, 1, 2);
+  const order2: Order = output.serdio<Order>();
+  const fault: KnownFault = "wrong_pcr";
+  enclave.fail(fault, "expired", "of a later library");
+  enclave.enclave.setFaults(fault);
+  const later: FaultName = "of a later library";
+  const bytes: [Cape, Cape, Cape] = [new Cape({ url: "x" }), new Cape<"bytes">({ url: "x" }), enclave.client()];
+  // @ts-expect-error a fault that there is not
+  const none: KnownFault = "wrong_pcrs";
+  // @ts-expect-error a client of text says so among its options
+  new Cape<"text">({ url: "x" });
+  // @ts-expect-error a client of text says so among its options
+  enclave.client<"text">({});
+  // @ts-expect-error and means it
+  new Cape<"text">({ url: "x", results: undefined });
   // @ts-expect-error text is the data of run and invoke({ data }), never an input alone
   await cape.invoke("text");
   // @ts-expect-error undefined has no form
@@ -38,5 +57,5 @@ export async function program(cape: Cape, enclave: TestEnclave, order: Order, ch
   serdio.kwargs("text");
   // @ts-expect-error the unit of time is a number of milliseconds
   await cape.run("x", shared, { timeout: "5s" });
-  return [types, read, data, policies, report, call];
+  return [enclaveOptions, loose, sum, difference, order2, later, bytes, none, types, read, data, policies, report, call];
 }
