@@ -7,7 +7,7 @@ import builtins
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from pycape import _ffi, keys
+from pycape import _ffi, checks, keys
 from pycape.call import Call
 from pycape.client import Target, checked, checked_run
 from pycape.function_ref import FunctionLike, FunctionRef
@@ -108,7 +108,7 @@ class Cape(Service):
 
     async def encrypt(
         self,
-        input: bytes,
+        input: checks.Data,
         *,
         username: str | None = None,
         key: bytes | None = None,
@@ -119,7 +119,7 @@ class Cape(Service):
         """Seals an input, as :meth:`pycape.Cape.encrypt` does."""
         keys.check_one(key, username, key_path)
         if key is None:
-            keys.check_bytes("input", input)
+            input = checks.data("input", input, reason="argument.type")
             key = await self.key(username=username, key_path=key_path, pcrs=pcrs, token=token)
         return keys.sealed(key, input)
 

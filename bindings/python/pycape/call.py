@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
+from pycape import checks
 from pycape.errors import (
     ArgumentError,
     ArgumentOverflowError,
     ArgumentTypeError,
     CapeError,
     SerdioError,
+    shown,
 )
 from pycape.log import listener
 
@@ -103,12 +105,18 @@ def _only_bytes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
     values = (*args, *kwargs.values())
     if len(values) != 1:
         raise ArgumentError(
-            f"a function takes one input of bytes, not {len(values)}: give one, or use_serdio=True",
+            f"a function takes one input of bytes, not {len(values)}: give one, or use_serdio=True"
+            + _for_the_client(kwargs),
             reason="argument.input",
         )
-    if not isinstance(values[0], bytes):
-        raise ArgumentTypeError(
-            f"the input must be bytes, not {type(values[0]).__name__}: encode it, or use_serdio=True",
-            reason="argument.input",
-        )
-    return bytes.__getitem__(values[0], slice(None))  # bytes itself, whatever a subclass says
+    return checks.data("input", values[0], ": encode it, or use_serdio=True" + _for_the_client(kwargs))
+
+
+def _for_the_client(kwargs: dict[str, Any]) -> str:
+    """What to say of keywords that went to the function."""
+    if not kwargs:
+        return ""
+    name = shown(next(iter(kwargs))[:60])
+    if name in ("timeout", "policy", "progress", "reconnect", "signed_results"):
+        return f"; {name} is an argument of Cape(), and here it went to the function"
+    return f"; {name} went to the function, as every keyword does that is not the call's own"

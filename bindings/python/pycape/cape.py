@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pycape import _ffi, keys
+from pycape import _ffi, checks, keys
 from pycape.auth import FunctionAuth, FunctionAuthType
 from pycape.call import Call
 from pycape.client import Target, checked, checked_run
@@ -43,7 +43,8 @@ class Cape(Service):
         ``~/.config/cape/auth``, which goes out over ``wss://`` only, or to this machine, and to no
         other host than the one that it is for, if it names one as ``enclave_host``. "" offers none. None is needed for a service on this machine, or where a call is given a
         token. (True or False in its place is verbose.)
-    :param verbose: log at DEBUG to the logger "pycape".
+    :param verbose: log at DEBUG to the logger "pycape". It is one for the process, as is the log of
+        the library: what other clients do is shown too, and that goes on after this one.
     :param enclave: a :class:`LocalEnclave`. It brings its URL, root and authority, and unless
         policy says otherwise only that enclave is accepted.
     :param attestation_root: trust this root in place of AWS's: PEM, or a path. Else the
@@ -67,10 +68,11 @@ class Cape(Service):
     :param progress: for inputs of more than 4 MiB, True shows how far they are, with tqdm if that
         is installed, else in the log. A function is called with a :class:`Progress` instead; what
         it raises ends the call. A single call has none of its own, like the time-out.
-    :raises ValueError: an argument is not usable.
+    :raises ValueError: a file cannot be read, or an argument is not usable in itself.
     :raises TypeError: an argument has the wrong type.
 
-    No library is loaded before the first connect. Ctrl-C ends a call that waits, within 100 ms,
+    No library is loaded before the first call, which judges what url, policy, proxy and
+    certificates say, with errors of the same kind. Ctrl-C ends a call that waits, within 100 ms,
     and cancels what it waits for; a function that was called may run on. For programs that use
     asyncio there is :class:`pycape.aio.Cape`; for those of pycape 3, ``await cape.run.aio(...)`` and
     the like do the same on the connection of this client.
@@ -135,8 +137,9 @@ class Cape(Service):
     ) -> Any:
         """Calls the function and returns its result.
 
-        Without serdio the function takes exactly one argument of bytes, and returns bytes. The
-        input is sealed to the key that the enclave has proved; up to 64 MiB.
+        Without serdio the function takes exactly one argument, of bytes (or a bytearray or a
+        memoryview), and returns bytes. It is sealed to the key that the enclave has proved; up to
+        64 MiB. Any keyword but the two below is an argument of the function.
 
         :param use_serdio: send any number of arguments, of the types that :mod:`serdio` knows,
             and return the function's result likewise.
@@ -211,7 +214,7 @@ class Cape(Service):
     @with_twin
     def encrypt(
         self,
-        input: bytes,
+        input: checks.Data,
         *,
         username: str | None = None,
         key: bytes | None = None,
@@ -222,7 +225,7 @@ class Cape(Service):
         """Seals an input, so that only a function of the key's owner can read it. A function that
         is given the result as its input sees the plaintext.
 
-        :param input: up to 64 MiB.
+        :param input: bytes, bytearray or a memoryview; up to 64 MiB.
         :param key: a key that :meth:`key` gave; PEM will do. It needs no connection. None: the key
             that :meth:`key` gives with the other parameters.
         :returns: ``cape:`` and base64.
@@ -231,7 +234,7 @@ class Cape(Service):
         """
         keys.check_one(key, username, key_path)
         if key is None:
-            keys.check_bytes("input", input)
+            input = checks.data("input", input, reason="argument.type")
             key = self.key(username=username, key_path=key_path, pcrs=pcrs, token=token)
         return keys.sealed(key, input)
 

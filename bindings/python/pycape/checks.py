@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Union
 
 from pycape.errors import ArgumentError, ArgumentTypeError
 
@@ -25,6 +25,39 @@ def whole(value: Any, name: str) -> Any:
             f"{name} must be an integer, not {type(value).__name__}", reason="argument.options"
         )
     return value
+
+
+def flag(value: Any, name: str) -> bool:
+    """
+    :raises TypeError: the value is neither True nor False. "no" counts as neither.
+    """
+    if not isinstance(value, bool):
+        raise ArgumentTypeError(
+            f"{name} must be True or False, not {type(value).__name__}", reason="argument.options"
+        )
+    return value
+
+
+#: What holds bytes.
+Data = Union[bytes, bytearray, memoryview]
+
+
+def data(name: str, value: Any, remedy: str = "", reason: str = "argument.input") -> bytes:
+    """The value as bytes itself, whatever a subclass says of its contents.
+
+    :raises TypeError: it is neither bytes, bytearray nor a memoryview.
+    :raises ValueError: it is a memoryview that was released.
+    """
+    if isinstance(value, bytes):
+        return bytes.__getitem__(value, slice(None))
+    if not isinstance(value, (bytearray, memoryview)):
+        raise ArgumentTypeError(
+            f"the {name} must be bytes, not {type(value).__name__}{remedy}", reason=reason
+        )
+    try:
+        return memoryview(value).tobytes()
+    except ValueError as error:
+        raise ArgumentError(f"the {name} cannot be read: {error}", reason=reason) from error
 
 
 def path(value: str, name: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pycape import _ffi, function_ref as functions, policy as policies, token as tokens
+from pycape import _ffi, caller, function_ref as functions, policy as policies, token as tokens
 from pycape.auth import FunctionAuth, FunctionAuthType, stored_token
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError, ClosedError, UnpinnedWarning
@@ -20,6 +20,31 @@ from pycape.token import Secret, Token, TokenLike
 _TOKEN_TYPES = {FunctionAuthType.AUTH0: "access", FunctionAuthType.FUNCTION_TOKEN: "function"}
 
 
+class Blocks:
+    """What is said where a client is used by the wrong kind of ``with``. Each kind of client has
+    methods of its own for the right one."""
+
+    if not TYPE_CHECKING:  # to type checkers these blocks are wrong
+
+        def __enter__(self):
+            raise ArgumentTypeError(
+                "a client for asyncio is opened with 'async with': pycape.Cape is the other one",
+                reason="argument.type",
+            )
+
+        async def __aenter__(self):
+            raise ArgumentTypeError(
+                "this client is opened with 'with': pycape.aio.Cape is the one for 'async with'",
+                reason="argument.type",
+            )
+
+        def __exit__(self, *_):
+            """Is never reached."""
+
+        async def __aexit__(self, *_):
+            """Is never reached."""
+
+
 class Target(NamedTuple):
     """What connect and run were given."""
 
@@ -28,7 +53,7 @@ class Target(NamedTuple):
     pcrs: policies.PCRs | None
 
 
-class Client:
+class Client(Blocks):
     """Who calls, whom, and the present connection. :class:`pycape.Cape` has the parameters."""
 
     def __init__(
@@ -153,7 +178,7 @@ class Client:
         if auth is not None:
             options |= {"token": Secret(auth.token), "token_type": _TOKEN_TYPES[auth.type]}
         policy = self._policy(options.get("policy"), target.pcrs)
-        policy = policies.pin(policy, target.function.get_hash())
+        policy = policies.pin(policy, functions.checked_hash(target.function))
         self._report = None
         return options | {"policy": pinned(policy)}
 
@@ -180,6 +205,9 @@ class Client:
         if given is None and self._settings.enclave is None and self._settings.is_private:
             given = stored_token(self._settings.url or "", required=not self._settings.is_local)
         return given
+
+
+Client.__init__.__qualname__ = "Cape.__init__"  # for the error of an argument that is unknown
 
 
 def checked(
@@ -242,16 +270,10 @@ def pinned(policy: Any) -> Any:
     that called this package."""
     if policy is not None:
         return policy
-    import os
-    import sys
-
-    package, level, frame = os.path.dirname(__file__), 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package + os.sep):
-        level, frame = level + 1, frame.f_back
     warnings.warn(
         "any enclave may answer: name the one you trust with "
         'policy={"pcrs": {"0": ["<hex>"]}}, or say policy="any"',
         UnpinnedWarning,
-        stacklevel=level,
+        stacklevel=caller.level(),
     )
     return "any"

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any, Iterable, TypedDict, TypeVar, Union
 
-from pycape import _ffi, checks
+from pycape import _ffi, checks, faults as known_faults
 from pycape.errors import ArgumentTypeError, ClosedError
 
 StrPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
@@ -37,14 +37,18 @@ class LocalEnclave:
     not. It starts with the ``with`` block, or when one of its attributes is first asked for, and
     ends with the block, with :meth:`close`, or when it is forgotten. Any thread may use it.
 
+    The folders are read at the start: what is changed in them later has no effect on this enclave.
+    Nothing can be deployed to it.
+
     :param dirs: folders, each with an ``app.py`` that defines ``cape_handler``; the function in
         a folder named ``echo`` is ``local/echo``.
     :param python: the interpreter that runs the functions.
     :param tls: serve ``wss://`` under an authority of its own, ``tls_ca``.
-    :param log: a file, to which what functions print and their tracebacks are appended.
+    :param log: a file, to which what functions print and their tracebacks are appended. None: that
+        is not kept.
     :param faults: ways to misbehave, for tests; see :meth:`set_faults`.
     :raises TypeError: an argument has the wrong type.
-    :raises ValueError: at the start: a folder has no app.py, or a fault is unknown.
+    :raises ValueError: a fault is unknown; at the start: a folder has no app.py.
     """
 
     def __init__(
@@ -58,8 +62,8 @@ class LocalEnclave:
         self._options: dict[str, Any] = {
             "functions": [_path(folder, "a folder") for folder in dirs],
             "python": _text(python or "python3", "python"),
-            "tls": bool(tls),
-            "faults": _names(faults),
+            "tls": checks.flag(tls, "tls"),
+            "faults": known_faults.check(faults),
         }
         if log is not None:
             self._options["log"] = _path(log, "log")
@@ -99,11 +103,10 @@ class LocalEnclave:
     def set_faults(self, *names: str) -> None:
         """Misbehaves in these ways from now on, and in no other; without names, in none.
 
-        :raises ValueError: a name is unknown; cape.h lists the known ones.
+        :param names: some of :data:`pycape.testing.FAULTS`, which tells what each does.
+        :raises ValueError: a name is unknown; nothing has changed.
         """
-        for name in names:
-            checks.text(name, "a fault's name", "argument.fault")
-        self._running().set_faults(list(names))
+        self._running().set_faults(known_faults.check(names))
 
     def close(self) -> None:
         """Ends the enclave and its functions. Later calls do nothing."""
@@ -157,13 +160,4 @@ def _text(path: StrPath, what: str) -> str:
     except TypeError as error:
         raise ArgumentTypeError(
             f"{what} must be a path, not {type(path).__name__}", reason="argument.type"
-        ) from error
-
-
-def _names(faults: Iterable[str]) -> list[str]:
-    try:
-        return list(faults)
-    except TypeError as error:
-        raise ArgumentTypeError(
-            f"faults must be names, not {type(faults).__name__}", reason="argument.type"
         ) from error

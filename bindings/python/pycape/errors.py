@@ -193,4 +193,6 @@ _BY_CODE: dict[int, type[CapeError]] = {
 
 def error_for(code: int, reason: str, message: str) -> CapeError:
     """The error for a status of the native library."""
+    if code == ForkedError.code:
+        message += '; multiprocessing does so with the start method "spawn" or "forkserver"'
     return _BY_CODE.get(code, InternalError)(message, reason=reason, code=code)

@@ -7,7 +7,7 @@ import os
 import warnings
 from typing import Any, Union
 
-from pycape import checks, config
+from pycape import caller, checks, config
 from pycape.auth import FunctionAuthType as FunctionAuthType
 from pycape.errors import ArgumentError, ArgumentTypeError, shown
 from pycape.token import Token, is_jwt
@@ -176,7 +176,7 @@ class FunctionRef:
         if content.get("function_token"):
             warnings.warn(
                 f"the function_token of {origin} is left alone: give the token to connect or run",
-                stacklevel=2,
+                stacklevel=caller.level(),
             )
         name = given.get("function_name")
         if name is not None and "/" not in name and "function_id" in given:
@@ -254,6 +254,21 @@ def resolve(identifier: str | os.PathLike[str] | FunctionRef, checksum: str | No
     return FunctionRef(id=found.id, name=found.full_name, checksum=checksum, token=found.token)
 
 
+def checked_hash(reference: FunctionRef) -> str | None:
+    """The hash that the function must have, or None.
+
+    :raises ValueError: it is none.
+    """
+    given = reference.get_hash()
+    if given is not None and not _is_checksum(given):
+        raise ArgumentError(
+            "the checksum of a function reference must be SHA-256 in hex, 64 digits: "
+            "give the one that deploy gave",
+            reason="argument.function",
+        )
+    return given
+
+
 def _kind(value: Any) -> str:
     """Which attribute a second or third argument is for."""
     if isinstance(value, Token):
@@ -263,7 +278,7 @@ def _kind(value: Any) -> str:
             return "_name"
         if is_jwt(value):
             return "_token"
-    return "_hash"  # the library judges it, so that nothing mistyped is taken for no checksum
+    return "_hash"  # judged by connect, so that nothing mistyped is taken for no checksum
 
 
 def _is_checksum(text: str) -> bool:

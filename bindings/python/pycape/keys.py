@@ -6,29 +6,18 @@ import json
 import os
 from typing import Any, Mapping
 
-from pycape import _ffi, config
-from pycape.errors import ArgumentError, ArgumentTypeError, shown
+from pycape import _ffi, checks, config
+from pycape.errors import ArgumentError, shown
 
 
-def sealed(key: bytes, data: bytes) -> bytes:
+def sealed(key: bytes, data: checks.Data) -> bytes:
     """What data is, sealed to a key: ``cape:`` and base64.
 
     :raises ValueError: the key is none.
     :raises TypeError: one of them is not bytes.
     """
-    check_bytes("key", key)
-    check_bytes("input", data)
-    return _ffi.encrypt(der(key), data)
-
-
-def check_bytes(name: str, value: object) -> None:
-    """
-    :raises TypeError: it is not bytes.
-    """
-    if not isinstance(value, bytes):
-        raise ArgumentTypeError(
-            f"the {name} must be bytes, not {type(value).__name__}", reason="argument.type"
-        )
+    key = checks.data("key", key, reason="argument.type")
+    return _ffi.encrypt(der(key), checks.data("input", data, reason="argument.type"))
 
 
 def check_one(*named: object) -> None:

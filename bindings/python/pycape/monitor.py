@@ -21,16 +21,18 @@ class LogRecord(TypedDict):
 
 def counters() -> dict[str, Any]:
     """What has happened in this process since the library was loaded, and what is open now:
-    ``handles``, ``connects``, ``reconnects``, ``invokes``, ``bytes_sent`` and more; cape.h lists
-    them."""
+    ``handles`` (those open now: ``connections``, ``enclaves``, ``operations``, ``queues``),
+    ``goroutines`` (now), ``connects``, ``connects_failed``, ``reconnects``, ``invokes``,
+    ``invokes_failed``, ``bytes_sent`` and ``bytes_received`` (of messages), ``verifications`` and
+    ``verification_ns`` (in all). Later versions may add names."""
     return dict(_ffi.counters())
 
 
 def log_records(after: int = 0) -> list[LogRecord]:
     """The library's log, oldest record first: the latest 1024.
 
-    Where the logger "pycape" is enabled for DEBUG, as by ``Cape(verbose=True)``, calls of a
-    client pass these records on to it when they end.
+    Where the logger "pycape" is enabled for DEBUG, as by ``Cape(verbose=True)``, calls of any
+    client pass these records on to it when they end, with the time at the beginning of the message.
 
     :param after: the number of the last record that the caller has seen.
     :raises TypeError: it is no integer.

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Union
 from pycape.errors import ArgumentError, ArgumentTypeError, shown
 
 #: "any", the path of a JSON file, or the object that such a file holds: ``pcrs``
-#: ({"0": ["hex", ...]}), ``function_checksum``, ``max_age_ms``, ``allow_debug``; see cape.h.
+#: ({"0": ["hex", ...]}), ``function_checksum``, ``max_age_ms``, ``allow_debug`` and more.
 PolicyLike = Union[str, "os.PathLike[str]", Mapping[str, Any]]
 
 
@@ -25,6 +25,8 @@ def read(policy: PolicyLike | None) -> str | dict[str, Any] | None:
         return "any"
     if isinstance(policy, Mapping):
         return dict(policy)
+    if isinstance(policy, str) and policy.strip().lower() == "any":
+        raise ArgumentError('policy "any" is written just so', reason="argument.policy")
     if not isinstance(policy, (str, os.PathLike)):
         raise ArgumentTypeError(
             f'policy must be "any", a dict or the path of a JSON file, not {type(policy).__name__}',
@@ -68,8 +70,10 @@ def pin(
     return pinned
 
 
+_Hex = Union[str, "list[str]", "tuple[str, ...]", "set[str]", "frozenset[str]"]
+
 #: Values, in hex, by the index of a PCR: {"0": ["1f0c..."], "1": "9d2e..."}.
-PCRs = Mapping[Any, Any]
+PCRs = Union[Mapping[str, _Hex], Mapping[int, _Hex]]
 
 
 def with_pcrs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import TYPE_CHECKING, Iterator
 
@@ -10,7 +11,11 @@ import pytest
 if TYPE_CHECKING:
     from pycape.testing import FaultyEnclave
 
-_MARKER = "cape_functions"
+_MARKER, _FIXTURE = "cape_functions", "cape_enclave"
+_NO_FUNCTION = (
+    "cape_enclave serves no function to this test: name folders with "
+    "@pytest.mark.cape_functions(...), or with the setting cape_functions"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +46,9 @@ def cape_enclave(
     """A local enclave with the functions that the marker cape_functions names, which misbehaves
     when told to by fail(), until the end of the test."""
     folders = _folders(request)
+    if not folders:
+        # Shown where the test fails: the enclave can only say that the function is unknown.
+        request.node.add_report_section("setup", _FIXTURE, _NO_FUNCTION)
     enclave = _cape_enclaves.get(folders)
     if enclave is None or enclave.closed:
         from pycape.testing import FaultyEnclave
@@ -58,5 +66,10 @@ def _folders(request: pytest.FixtureRequest) -> tuple[str, ...]:
     folders = [pathlib.Path(folder) for folder in request.config.getini(_MARKER)]
     for marker in request.node.iter_markers(_MARKER):
         for folder in marker.args:
+            if not isinstance(folder, (str, os.PathLike)):
+                raise pytest.UsageError(
+                    f"{_MARKER} takes folders, each as an argument of its own, "
+                    f"and not {type(folder).__name__}"
+                )
             folders.append(request.path.parent / folder)
     return tuple(sorted({str(folder.resolve()) for folder in folders}))

@@ -94,7 +94,7 @@ class Service(Client):
         token: str | Token | None,
         pcrs: policies.PCRs | None,
     ) -> Request[FunctionRef]:
-        more = {"path": _path(path), "name": checks.text(name, "name"), "public": bool(public) or None}
+        more = {"path": _path(path), "name": checks.text(name, "name"), "public": checks.flag(public, "public") or None}
         options = self._attested("deploy", token, pcrs, more)
         self._report = None
         owner = claimed_name(options.get("token"))

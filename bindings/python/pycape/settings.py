@@ -136,10 +136,10 @@ def gather(
         tls_ca=pem.read(tls_ca, "tls_ca", "argument.tls_ca"),
         policy=policies.read(policy),
         timeout_ms=_milliseconds(timeout),
-        insecure_ws=bool(insecure_ws),
+        insecure_ws=checks.flag(insecure_ws, "insecure_ws"),
         proxy=proxy,
-        reconnect=bool(reconnect),
-        signed_results=bool(signed_results),
+        reconnect=checks.flag(reconnect, "reconnect"),
+        signed_results=checks.flag(signed_results, "signed_results"),
     )
 
 

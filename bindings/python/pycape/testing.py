@@ -20,8 +20,9 @@ from typing import Any
 from pycape.cape import Cape
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentTypeError
+from pycape.faults import FAULTS as FAULTS
 
-#: Plain names of faults, beside those of cape.h.
+#: Plain names of faults, beside those of :data:`FAULTS`.
 PLAIN_NAMES = {
     "expired": "expired_leaf",
     "wrong_pcrs": "wrong_pcr",
@@ -39,8 +40,8 @@ class FaultyEnclave(LocalEnclave):
         """Misbehaves in these ways from now on, and in no other.
 
         :param names: ``"expired"``, ``"replayed nonce"``, ``"wrong PCR"``, ``"clock three days off"``,
-            ``"dropped connection"``, ``"truncated frame"``, ``"slow reply"``, or a name of cape.h, such
-            as ``"no_reply"``. Capitals, blanks, "-" and "_" make no difference.
+            ``"dropped connection"``, ``"truncated frame"``, ``"slow reply"``, or a name of :data:`FAULTS`,
+            such as ``"no_reply"``. Capitals, blanks, "-" and "_" make no difference.
         :raises ValueError: a name is unknown; nothing has changed.
         """
         self.set_faults(*map(_known, names))
@@ -50,7 +51,8 @@ class FaultyEnclave(LocalEnclave):
         self.set_faults()
 
     def client(self, **settings: Any) -> Cape:
-        """A client of this enclave; settings are those of :class:`pycape.Cape`."""
+        """A client of this enclave, which pins its measurements; settings are those of
+        :class:`pycape.Cape`."""
         return Cape(enclave=self, **settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from typing import Any, Awaitable, Callable, Union
 
@@ -11,7 +12,7 @@ import pytest
 
 import pycape
 import pycape.aio
-from conftest import FUNCTIONS
+from conftest import FUNCTIONS, handles
 from pycape import Cape, LocalEnclave, monitor
 
 
@@ -159,3 +160,8 @@ def test_reconnect_refuses_an_enclave_that_the_policy_does_not_accept(
 def test_after_a_number_that_no_record_has_there_is_none(after: int) -> None:
     assert pycape.log_records(after) == []
     assert pycape.log_records(-after) == pycape.log_records()
+
+
+def test_every_count_is_described() -> None:
+    told = pycape.counters.__doc__ or ""
+    assert set(re.findall("``(\\w+)``", told)) == {*pycape.counters(), *handles()}

@@ -10,7 +10,7 @@ import pytest
 
 import pycape
 from conftest import FUNCTIONS, ROOT, VECTORS
-from pycape.testing import PLAIN_NAMES, FaultyEnclave
+from pycape.testing import FAULTS, PLAIN_NAMES, FaultyEnclave
 
 pytest_plugins = ["pytester"]
 
@@ -132,3 +132,44 @@ def test_a_fault_that_is_no_text_is_a_type_error(cape_enclave: FaultyEnclave) ->
     with pytest.raises(TypeError) as caught:
         cape_enclave.fail(wrong)
     assert isinstance(caught.value, pycape.CapeError)
+
+
+def test_a_test_without_a_function_is_told_of_the_marker(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_forgotten(cape_enclave):
+            cape_enclave.client().run("local/echo", b"x")
+        """
+    )
+    result = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["cape_enclave serves no function * @pytest.mark.cape_functions(*"])
+
+
+def test_a_marker_with_a_list_is_an_error_that_says_so(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.cape_functions([{ECHO!r}])
+        def test_it(cape_enclave):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*cape_functions takes folders, each as an argument of its own, and not list"])
+
+
+def test_every_fault_is_described(cape_enclave: FaultyEnclave) -> None:
+    header = (ROOT / "include" / "cape.h").read_text()
+    listed = header[header.index("at the handshake ") : header.index("cape_enclave_set_faults(")]
+    assert set(FAULTS) == set(re.findall(r"\b[a-z]+_[a-z0-9_]+\b", listed)) - {"int32_t"}
+    for name in FAULTS:
+        cape_enclave.fail(name)
+
+
+def test_a_fault_that_is_unknown_is_a_value_error_that_says_where_they_are() -> None:
+    for make in (lambda: FaultyEnclave(faults=["no such"]), lambda: FaultyEnclave().fail("no such")):
+        with pytest.raises(pycape.ArgumentError, match=r"pycape\.testing\.FAULTS lists them"):
+            make()
