@@ -28,8 +28,8 @@ python_use_unqualified_type_names = True
 # Aliases and type variables, which the text on the parameter explains; what is only passed on; and
 # other documentation, which is not fetched.
 nitpick_ignore_regex = [
-    (r"py:.*", r"((policies|pem)\.)?(Expiry|FunctionLike|PCRs|PEM|PolicyLike|ProgressLike|SerdeHooks|StrPath|TokenLike)"),
-    (r"py:.*", r"(serdio\.(lifter|hooks)\.)?(P|R|_T)"),
+    (r"py:.*", r"((policies|pem|checks)\.)?(Data|Expiry|FunctionLike|PCRs|PEM|PolicyLike|ProgressLike|SerdeHooks|StrPath|TokenLike)"),
+    (r"py:.*", r"(serdio\.(lifter|hooks)\.)?(P|R|_T|_Self)"),
     (r"py:.*", r"pycape\.(aio|cape)\.FunctionContext"),
     (r"py:.*", r"(asyncio|datetime|decimal|numpy|os|pathlib|uuid)\..*"),
 ]

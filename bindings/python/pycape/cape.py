@@ -253,8 +253,10 @@ class Cape(Service):
             function = cape.deploy("./echo")
             cape.run(function, b"hello")
 
-        :param path: a folder with an ``app.py`` that defines ``cape_handler``, or a zip of one.
-        :param name: "name" or "user/name". None: the base name of path, up to its first dot.
+        :param path: a folder with an ``app.py`` that defines ``cape_handler``, or a zip of one. What
+            is in it is not looked at: :meth:`test` it first.
+        :param name: "name" or "user/name". None: the base name of path, up to its first dot. A name
+            that is taken means the new function; the older one keeps its id alone, for good.
         :param public: anyone may call it, and not its owner alone.
         :param token: an access token, in place of the client's.
         :param pcrs: measurements that the enclave must have, as for :meth:`connect`.

@@ -103,7 +103,7 @@ class LocalEnclave:
     def set_faults(self, *names: str) -> None:
         """Misbehaves in these ways from now on, and in no other; without names, in none.
 
-        :param names: some of :data:`pycape.testing.FAULTS`, which tells what each does.
+        :param names: some of ``pycape.testing.FAULTS``, which tells what each does.
         :raises ValueError: a name is unknown; nothing has changed.
         """
         self._running().set_faults(known_faults.check(names))

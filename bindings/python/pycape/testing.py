@@ -22,7 +22,7 @@ from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentTypeError
 from pycape.faults import FAULTS as FAULTS
 
-#: Plain names of faults, beside those of :data:`FAULTS`.
+#: Plain names of faults, beside those of FAULTS.
 PLAIN_NAMES = {
     "expired": "expired_leaf",
     "wrong_pcrs": "wrong_pcr",
@@ -40,7 +40,7 @@ class FaultyEnclave(LocalEnclave):
         """Misbehaves in these ways from now on, and in no other.
 
         :param names: ``"expired"``, ``"replayed nonce"``, ``"wrong PCR"``, ``"clock three days off"``,
-            ``"dropped connection"``, ``"truncated frame"``, ``"slow reply"``, or a name of :data:`FAULTS`,
+            ``"dropped connection"``, ``"truncated frame"``, ``"slow reply"``, or a name of ``FAULTS``,
             such as ``"no_reply"``. Capitals, blanks, "-" and "_" make no difference.
         :raises ValueError: a name is unknown; nothing has changed.
         """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 from typing import Iterator, NamedTuple
@@ -117,16 +119,23 @@ def test_the_blocks_of_a_page_run(
     folder.mkdir()
     if page == "index.md":
         shout(service, found, folder)
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", DRIVER, page],
-        input=text,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         env=surroundings,
         cwd=folder,
-        capture_output=True,
         text=True,
-        timeout=60,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        output, _ = process.communicate(text, timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # of what the page started and did not end
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == 0, output
 
 
 def shout(service: Running, found: list[Block], folder: pathlib.Path) -> None:
