@@ -5,6 +5,10 @@ import { join } from "node:path";
 import { Cape } from "./cape.js";
 import { LocalEnclave } from "./enclave.js";
 
+const usage = `Usage: libcape-demo [NAME]
+Starts a local enclave with a function that greets, and calls it with NAME, or "world".
+It takes a python3, and no package of Python.`;
+
 async function demo(name: string): Promise<void> {
   const enclave = await LocalEnclave.start(join(__dirname, "../../demo/greeter"));
   try {
@@ -19,7 +23,15 @@ async function demo(name: string): Promise<void> {
   }
 }
 
-demo(process.argv[2] ?? "world").catch((error: unknown) => {
-  console.error(`libcape-demo: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
-});
+const [name = "world", ...more] = process.argv.slice(2);
+if (name === "--help" || name === "-h") {
+  console.log(usage);
+} else if (name.startsWith("-") || more.length > 0) {
+  console.error(usage);
+  process.exitCode = 2;
+} else {
+  demo(name).catch((error: unknown) => {
+    console.error(`libcape-demo: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  });
+}

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import { LibraryError } from "./errors.js";
 
@@ -12,6 +12,9 @@ interface Candidate {
 const platform = `${process.platform}-${process.arch}`;
 const fileName = process.platform === "darwin" ? "libcape.dylib" : process.platform === "win32" ? "libcape.dll" : "libcape.so";
 const dist = dirname(__dirname);
+
+/** Whether a bundler has made this module part of another file. */
+const isBundled = basename(__filename) !== "library.js";
 
 /** The platforms that have a package. */
 const packaged = ["linux-x64", "linux-arm64"];
@@ -70,11 +73,14 @@ export function openLibrary<T>(open: (path: string) => T): T {
 /** The error where koffi, through which the library is called, cannot be loaded. */
 export function withoutCaller(cause: unknown): LibraryError {
   const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-  return new LibraryError(
-    `koffi, through which the libcape library is called, could not be loaded on ${platform}: ${why}; install it again on this machine ` +
-      "(npm leaves its binary out with --omit=optional, with another --os or --cpu, and where node_modules was copied from a machine of another platform)",
-    { reason: "library.load", cause },
-  );
+  const what = isBundled
+    ? "leave libcape out of the bundle, since it has native parts that stay in files of their own (esbuild --external:libcape, or as other bundlers call that)"
+    : "install it again on this machine " +
+      "(npm leaves its binary out with --omit=optional, with another --os or --cpu, and where node_modules was copied from a machine of another platform)";
+  return new LibraryError(`koffi, through which the libcape library is called, could not be loaded on ${platform}: ${why}; ${what}`, {
+    reason: "library.load",
+    cause,
+  });
 }
 
 function remedy(): string {

@@ -68,10 +68,19 @@ describe("the packed package", { timeout: 60_000 }, () => {
     for (const name of ["program.mts", "program.cts"]) {
       await copyFile(join(packageFolder, "test/types.ts"), join(folder, name));
     }
+    const examples = [...(await readFile(join(packageFolder, "README.md"), "utf8")).matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code ?? "");
+    const given = "declare global { const url: string, token: string, attestationRoot: string, pcrs: Record<string, string> }\n";
+    const programs = await Promise.all(
+      examples.map(async (code, i) => {
+        await writeFile(join(folder, `example_${i}.mts`), i === 0 ? `${given}${code}` : code);
+        return `example_${i}.mts`;
+      }),
+    );
+    assert.ok(programs.length > 0);
     await symlink(join(packageFolder, "node_modules/@types"), join(folder, "node_modules/@types"));
     await symlink(join(packageFolder, "node_modules/undici-types"), join(folder, "node_modules/undici-types"));
     const flags = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "--target", "es2022", "--module", "node16", "--types", "node"];
-    const { stdout } = await run(process.execPath, [join(packageFolder, "node_modules/typescript/bin/tsc"), ...flags, "program.mts", "program.cts"], { cwd: folder }).catch(
+    const { stdout } = await run(process.execPath, [join(packageFolder, "node_modules/typescript/bin/tsc"), ...flags, "program.mts", "program.cts", ...programs], { cwd: folder }).catch(
       (error: { stdout: string }) => error,
     );
     assert.equal(stdout, "");
@@ -84,6 +93,17 @@ describe("the packed package", { timeout: 60_000 }, () => {
     assert.equal(stderr, "");
     const maps = `require("libcape").counters(); console.log(require("fs").readFileSync("/proc/self/maps", "utf8").match(/\\/.*libcape.so/)[0]);`;
     assert.equal(await script(maps), `${join(installed, "node_modules", native, "libcape.so")}\n`);
+  });
+
+  test("says how its demo is called", async () => {
+    const demo = join(installed, "dist/cjs/demo.js");
+    for (const flag of ["--help", "-h"]) {
+      const { stdout } = await run(process.execPath, [demo, flag]);
+      assert.match(stdout, /^Usage: libcape-demo \[NAME\]\n/);
+    }
+    for (const wrong of [["--nmae"], ["ada", "lovelace"]]) {
+      await assert.rejects(run(process.execPath, [demo, ...wrong]), { code: 2, stdout: "", stderr: /^Usage: libcape-demo \[NAME\]\n/ });
+    }
   });
 
   test("says what to install where the library is missing", async () => {
@@ -99,5 +119,9 @@ describe("the packed package", { timeout: 60_000 }, () => {
     await writeFile(join(folder, "node_modules/koffi/index.js"), 'throw new Error("no binary")');
     const message = await script(`try { require("libcape").counters(); } catch (error) { console.log(error.name, error.reason, error.message); }`);
     assert.match(message, /^LibraryError library.load koffi, .*: no binary; install it again .*--omit=optional/);
+    // What a bundler makes of the module has another name.
+    await copyFile(join(installed, "dist/cjs/library.js"), join(installed, "dist/cjs/bundle.js"));
+    const bundled = await script(`console.log(require("./node_modules/libcape/dist/cjs/bundle.js").withoutCaller(new Error("no binary")).message);`);
+    assert.match(bundled, /^koffi, .*: no binary; leave libcape out of the bundle, .*--external:libcape/);
   });
 });

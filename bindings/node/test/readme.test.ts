@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
-import { Cape } from "libcape";
+import { Cape, LocalEnclave } from "libcape";
 
 import { type Service, service } from "./service.js";
-import { functionFolder, packageFolder, repository } from "./support.js";
+import { functionFolder, packageFolder, python, repository } from "./support.js";
 
 const run = promisify(execFile);
 const readme = readFileSync(join(packageFolder, "README.md"), "utf8");
@@ -45,6 +45,25 @@ describe("the README's code", { timeout: 60_000 }, () => {
   after(async () => {
     await rm(folder, { recursive: true });
     await running.stop();
+  });
+
+  test("has functions that run", async () => {
+    const functions = [...readme.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code ?? "");
+    const names = await Promise.all(
+      functions.map(async (code, i) => {
+        const path = join(folder, `function_${i}`);
+        await mkdir(path);
+        await writeFile(join(path, "app.py"), code);
+        return path;
+      }),
+    );
+    await using enclave = await LocalEnclave.start(names, { python: python() });
+    using cape = new Cape({ enclave });
+    await cape.connect("local/function_0");
+    assert.equal((await cape.invoke(Buffer.from("hello"))).text(), "hello");
+    await cape.connect("local/function_1");
+    assert.equal(await cape.call(3, 4), 5);
+    assert.equal(functions.length, 2);
   });
 
   test("has a result each", () => assert.equal(blocks.length, printed.length));
