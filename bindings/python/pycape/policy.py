@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Mapping, Union
+from typing import Any, Collection, Mapping, Union
 
 from pycape.errors import ArgumentError, ArgumentTypeError, shown
 
@@ -70,10 +70,8 @@ def pin(
     return pinned
 
 
-_Hex = Union[str, "list[str]", "tuple[str, ...]", "set[str]", "frozenset[str]"]
-
 #: Values, in hex, by the index of a PCR: {"0": ["1f0c..."], "1": "9d2e..."}.
-PCRs = Union[Mapping[str, _Hex], Mapping[int, _Hex]]
+PCRs = Union[Mapping[str, Collection[str]], Mapping[int, Collection[str]]]
 
 
 def with_pcrs(
