@@ -9,6 +9,7 @@ import type { LibraryHandle, TypeObject } from "koffi";
 import { LibraryError } from "./errors.js";
 import { errorFor, type Failed } from "./failure.js";
 import { openLibrary, withoutCaller } from "./library.js";
+import { keepChildHandler } from "./signals.js";
 
 const MAJOR = 1;
 
@@ -118,6 +119,7 @@ export function libraryPath(): string {
 
 function load(path: string): Functions {
   const koffi = caller();
+  keepChildHandler();
   const library = koffi.load(path);
   const found = Object.fromEntries(
     Object.entries(prototypes(koffi)).map(([name, parameters]) => [name, library.func(name, "int32_t", parameters)]),

@@ -70,6 +70,22 @@ describe("a program", () => {
     await cape.connect("local/echo");
     console.log((await cape.invoke(Buffer.from("done"))).toString());`;
 
+  test("has one handler of ended children for as long as it has the library", async () => {
+    const code = `const { execFile } = await import("node:child_process");
+      const { readFileSync } = await import("node:fs");
+      const { counters } = await import("libcape");
+      const caught = () => (BigInt("0x" + /SigCgt:\\s*(\\w+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]) >> 16n) & 1n;
+      const said = [caught()];
+      counters();
+      said.push(caught());
+      await new Promise((resolve) => execFile("true", resolve));
+      said.push(caught());
+      await new Promise((resolve) => setTimeout(resolve));
+      said.push(caught(), process.listenerCount("SIGCHLD"));
+      console.log(said.join());`;
+    assert.equal(await script(code), "0,1,1,1,1\n");
+  });
+
   test("ends by itself after close", async () => {
     assert.equal(await script(`${start} cape.close(); enclave.close();`), "done\n");
   });
