@@ -62,7 +62,13 @@ export interface CapeOptions<R extends Results = "bytes"> {
 }
 
 /** The options of a client of this manner: one that gives text says so among them, lest its type and its results differ. */
-export type ClientOptions<R extends Results> = CapeOptions<R> & ("bytes" extends R ? unknown : { results: Results });
+export type ClientOptions<R extends Results> = CapeOptions<R> &
+  ("bytes" extends R
+    ? unknown
+    : {
+        /** Not left out. */
+        results: Results;
+      });
 
 const names: readonly (keyof CapeOptions)[] = [
   "url", "enclave", "policy", "token", "tokenType", "attestationRoot", "tlsCa", "timeout", "reconnect", "signedResults", "insecureWs", "proxy",

@@ -7,7 +7,7 @@ export { Cape, type InvokeArguments, type RunArguments, type SerdioOptions } fro
 export type { CapeOptions, ClientOptions } from "./cape_options.js";
 export { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 export * from "./errors.js";
-export type { FaultName, KnownFault } from "./faults.js";
+export { type FaultName, faultNames, type KnownFault } from "./faults.js";
 export { type Deployed, type FunctionName, type FunctionObject, FunctionRef, type FunctionRefOptions } from "./function_ref.js";
 export { counters, type Counters, type LogRecord, logRecords, type OpenHandles } from "./observe.js";
 export type { Output, OutputReaders, ResultOf, Results } from "./output.js";

@@ -17,21 +17,21 @@ import { Cape } from "./cape.js";
 import type { CapeOptions, ClientOptions } from "./cape_options.js";
 import { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
 import { argumentError } from "./failure.js";
-import type { FaultName } from "./faults.js";
+import type { FaultName, KnownFault } from "./faults.js";
 import type { Results } from "./output.js";
 
-/** Plain names of faults, beside those of cape.h. Capitals, blanks, `-` and `_` make no difference. */
-const plainNames = {
+/** What {@link TestEnclave.fail} takes: a plain name, or one of cape.h, also with blanks in place of `_`. */
+export type PlainFault = "expired" | "wrong pcrs" | "clock three days off" | "dropped connection" | "dropped" | "slow" | FaultName;
+
+/** What the plain names mean. Capitals, blanks, `-` and `_` make no difference. */
+const plainNames: Readonly<Record<string, KnownFault>> = {
   expired: "expired_leaf",
   "wrong pcrs": "wrong_pcr",
   "clock three days off": "clock_off",
   "dropped connection": "invoke_dropped",
   dropped: "invoke_dropped",
   slow: "slow_reply",
-} as const;
-
-/** What {@link TestEnclave.fail} takes: a plain name, or one of cape.h, also with blanks in place of `_`. */
-export type PlainFault = keyof typeof plainNames | FaultName;
+} satisfies Partial<Record<PlainFault, KnownFault>>;
 
 export type { FaultName, KnownFault } from "./faults.js";
 
@@ -160,5 +160,5 @@ function faultOf(name: string): string {
     throw argumentError("argument.fault", "the name of a fault is not text");
   }
   const words = name.toLowerCase().replace(/[\s_-]+/g, " ").trim();
-  return Object.hasOwn(plainNames, words) ? plainNames[words as keyof typeof plainNames] : words.replaceAll(" ", "_");
+  return (Object.hasOwn(plainNames, words) && plainNames[words]) || words.replaceAll(" ", "_");
 }

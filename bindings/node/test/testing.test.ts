@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
-import { ArgumentError, AttestationError, type CapeError, ClosedError, counters, PolicyError, TimeoutError } from "libcape";
+import { ArgumentError, AttestationError, type CapeError, ClosedError, counters, faultNames, PolicyError, TimeoutError } from "libcape";
 import { startLocalEnclave, type TestEnclave } from "libcape/testing";
 
 import { fault, functionFolder, packageFolder, python, repository } from "./support.js";
@@ -60,6 +60,7 @@ describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
     const enclave = await startLocalEnclave(echo, { python: python(), context });
     const listed = (error: Error): string[] => /^no fault is named "nonsense": use (.*)$/.exec(error.message)?.[1]?.split(", ").sort() ?? [];
     const names = (await namesOfHeader()).sort();
+    assert.deepEqual([...faultNames].sort(), names);
     for (const act of [
       async () => enclave.fail("expired", "nonsense"),
       async () => enclave.enclave.setFaults("nonsense"),
