@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Mapping
+from typing import Any, Collection, Mapping
 
 import msgpack
 
@@ -12,6 +12,7 @@ from serdio.place import place_of
 
 _LEAVES = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
 _OWN = frozenset((complex, tuple, set, frozenset))
+_NOTHING = object()
 
 
 def serialize(*args: Any, encoder: profile.Hook | None = None, **kwargs: Any) -> bytes:
@@ -59,19 +60,15 @@ def serialize_call(
     except RecursionError:
         raise ValueError("the value is nested too deeply for the stack that is left") from None
     except (TypeError, OverflowError, ValueError, BufferError) as error:
-        told = _told(error, lambda: packing.remedy(args, kwargs))
+        told = packing.told(error, args, kwargs)
         if told is None:
             raise
         raise told from error
 
 
-def _told(error: Exception, remedy: Callable[[], str]) -> Exception | None:
+def _told(error: Exception) -> Exception | None:
     """What msgpack raised, with what to do about it; None where it is another's error."""
     text = str(error)
-    if text.startswith("can not serialize"):
-        return TypeError(f"{text}: {remedy()}")
-    if text.startswith("Cannot serialize <"):  # msgpack without its C extension shows the object
-        return TypeError(f"an object is of no type that serdio knows: {remedy()}")
     if text == "Integer value out of range":
         return OverflowError("an integer needs more than 64 bits: send it as text or as bytes")
     if text.startswith("recursion limit exceeded"):
@@ -88,7 +85,7 @@ class _Encoder:
         self._custom = custom
         self._asked_first = isinstance(custom, ExtensionEncoder)
         self._depth = 0
-        self._unknown: Any = None
+        self._unknown: Any = _NOTHING
 
     def pack(self, value: Any) -> bytes:
         packer = msgpack.Packer(default=self._default, strict_types=True, use_bin_type=True)
@@ -99,8 +96,20 @@ class _Encoder:
         self._depth -= 1
         return data
 
-    def remedy(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """What to do about the object that could not be packed, and where it is."""
+    def told(
+        self, error: Exception, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Exception | None:
+        """What msgpack raised, with what to do about it; None where it is another's error."""
+        text = str(error)
+        if self._unknown is not _NOTHING:
+            if text.startswith("can not serialize"):
+                return TypeError(f"{text}: {self._remedy(args, kwargs)}")
+            if text.startswith("Cannot serialize "):  # msgpack without C shows the object
+                kind = type(self._unknown).__name__
+                return TypeError(f"can not serialize {kind!r} object: {self._remedy(args, kwargs)}")
+        return _told(error)
+
+    def _remedy(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         known = not self._asked_first and _is_extended(type(self._unknown))
         where = place_of(self._unknown, args, kwargs)
         return (
@@ -111,6 +120,7 @@ class _Encoder:
 
     def _default(self, value: Any) -> Any:
         """What msgpack asks for each object that it cannot pack as it is."""
+        self._unknown = _NOTHING
         items = _items(value)
         if self._custom is not None and (
             items is None or self._asked_first and type(value) not in _OWN

@@ -105,7 +105,7 @@ def test_an_encoder_that_never_comes_to_an_end_is_a_value_error() -> None:
     assert not str(caught.value).endswith(".")
 
 
-@pytest.mark.parametrize("error", [TypeError("mine"), OverflowError("mine"), BufferError("mine")])
+@pytest.mark.parametrize("error", [TypeError("can not serialize mine"), TypeError("mine"), OverflowError("mine"), BufferError("mine")])
 def test_what_an_encoder_raises_is_left_as_it_is(error: Exception) -> None:
     def encoder(value: Any) -> Any:
         raise error
