@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pycape import config
 from pycape.errors import ArgumentError, AuthError, shown
+from pycape.log import listener
 
 
 class FunctionAuthType(enum.Enum):
@@ -60,10 +61,14 @@ def stored_token(url: str, required: bool = True) -> str | None:
             reason="auth.token_missing",
         )
     if host and (not _host(host) or _host(host) != _host(url)):
+        known = f"the login in {shown(path)} is for {shown(_host(host) or 'another host')}"
         if not required:
+            log = listener()
+            if log is not None:
+                log.info("no token is offered: %s", known)
             return None
         raise ArgumentError(
-            f"no token: the login in {shown(path)} is for {shown(_host(host) or 'another host')}; "
+            f"no token: {known}; "
             'give access_token, or access_token="" to offer none',
             reason="argument.token",
         )

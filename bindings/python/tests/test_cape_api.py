@@ -345,7 +345,11 @@ def test_a_login_goes_to_the_host_that_it_is_for(
     ["wss://other.example.com:8443", "wss://enclave.example.com", "enclave.example.com:8443", "wss://["],
 )
 def test_a_login_for_another_host_is_none(
-    host: str, client: Any, clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    host: str,
+    client: Any,
+    clean_environment: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     write_auth(clean_environment, json.dumps({"access_token": "from-file", "enclave_host": host}))
     cape = client(HERE, policy="any")
@@ -354,7 +358,9 @@ def test_a_login_for_another_host_is_none(
             call()
         assert caught.value.reason == "argument.token"  # type: ignore[attr-defined]
         assert "from-file" not in str(caught.value)
-    assert offered(Cape("ws://127.0.0.1:9", policy="any"), None, monkeypatch) == (None, None)
+    with caplog.at_level(logging.INFO, "pycape"):
+        assert offered(Cape("ws://127.0.0.1:9", policy="any"), None, monkeypatch) == (None, None)
+    assert "no token is offered: the login in " in caplog.text and "from-file" not in caplog.text
     given = Cape(HERE, "given", policy="any")
     assert offered(given, None, monkeypatch) == ("given", "access")
 
