@@ -16,7 +16,7 @@ export interface ReportStep {
 
 /**
  * How an attestation document was judged: the same JSON from every language, so names are as the
- * library writes them. PCRs and timestamp are there once signature and chain hold, `module_id`
+ * library writes them, those of options in its texts included. PCRs and timestamp are there once signature and chain hold, `module_id`
  * and `function_checksum` only when the enclave was accepted.
  */
 export interface Report {
