@@ -45,7 +45,7 @@ async function refusal(
   assert.equal(report.verdict, "refused");
   assert.equal(report.reason, reason);
   // The report is the same in every language; the message calls options what they are here.
-  assert.equal(error.message, `${report.cause}: ${report.remedy}`.replace("max_age_ms", "maxAge"));
+  assert.equal(error.message, `${report.cause}: ${report.remedy}`.replace("max_age_ms", "maxAge").replace("not_after", "notAfter"));
   return report;
 }
 
