@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import subprocess
@@ -102,4 +103,4 @@ def test_functions_run_under_the_interpreter_given(tmp_path: pathlib.Path) -> No
         "import sys\ndef cape_handler(data): return sys.executable.encode()\n"
     )
     with LocalEnclave(folder) as enclave:
-        assert Cape(enclave=enclave).run("local/which", b"").decode() == sys.executable
+        assert Cape(enclave=enclave).run("local/which", b"").decode() == os.path.normpath(sys.executable)
