@@ -24,7 +24,9 @@ function stage(folder, contents, files) {
 
 function pack(folder) {
   const flags = ["pack", "--ignore-scripts", "--silent", "--pack-destination", build];
-  console.log(join(build, execFileSync("npm", flags, { cwd: folder, encoding: "utf8" }).trim()));
+  const packed = join(build, execFileSync("npm", flags, { cwd: folder, encoding: "utf8" }).trim());
+  console.log(packed);
+  return packed;
 }
 
 function packNative(platform, source) {
@@ -55,5 +57,6 @@ stage(main, { ...about, optionalDependencies: { [native]: version }, bundleDepen
   ...["dist", "demo", "README.md"].map((name) => [join(here, name), name]),
   [library, join("node_modules", native)],
 ]);
-pack(main);
+const packed = pack(main);
+console.log(`to use it on ${platform}, where its library is inside: npm install ${packed}`);
 rmSync(staging, { recursive: true });

@@ -15,6 +15,7 @@ const other = process.arch === "x64" ? "linux-arm64" : "linux-x64";
 describe("the packed package", { timeout: 60_000 }, () => {
   let folder: string;
   let installed: string;
+  let said: string;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "libcape-node-"));
@@ -22,7 +23,7 @@ describe("the packed package", { timeout: 60_000 }, () => {
     // Another platform's, which pack.mjs only carries.
     await mkdir(join(folder, other));
     await copyFile(repository("build/libcape.so"), join(folder, other, "libcape.so"));
-    await run(process.execPath, [join(packageFolder, "pack.mjs"), folder]);
+    ({ stdout: said } = await run(process.execPath, [join(packageFolder, "pack.mjs"), folder]));
     installed = join(folder, "node_modules/libcape");
     await mkdir(installed, { recursive: true });
     const { version } = JSON.parse(await readFile(join(packageFolder, "package.json"), "utf8")) as { version: string };
@@ -51,6 +52,10 @@ describe("the packed package", { timeout: 60_000 }, () => {
     const about = JSON.parse(await readFile(join(installed, "package.json"), "utf8")) as Record<string, Record<string, string>>;
     assert.deepEqual([about["scripts"], about["devDependencies"]], [undefined, undefined]);
     assert.deepEqual(Object.keys(about["optionalDependencies"] ?? {}), [native]);
+  });
+
+  test("is the one of them that is to be installed", () => {
+    assert.match(said, new RegExp(`\n.*: npm install ${folder}/libcape-[0-9.]+\\.tgz\n$`));
   });
 
   test("has the library of another platform that was built, for that one alone", async () => {
