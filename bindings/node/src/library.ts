@@ -14,7 +14,7 @@ const fileName = process.platform === "darwin" ? "libcape.dylib" : process.platf
 const dist = dirname(__dirname);
 
 /** Whether a bundler has made this module part of another file. */
-const isBundled = basename(__filename) !== "library.js";
+const isBundled = !basename(__filename).startsWith("library.");
 
 /** The platforms that have a package. */
 const packaged = ["linux-x64", "linux-arm64"];
