@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import threading
 import typing
@@ -104,3 +103,72 @@ def test_functions_run_under_the_interpreter_given(tmp_path: pathlib.Path) -> No
     )
     with LocalEnclave(folder) as enclave:
         assert Cape(enclave=enclave).run("local/which", b"").decode() == os.path.normpath(sys.executable)
+
+
+def test_what_functions_print_goes_to_the_log(
+    functions: list[pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    log = tmp_path / "log"
+    with LocalEnclave(*functions, log=log) as enclave, Cape(enclave=enclave) as cape:
+        cape.connect("local/mischief")
+        cape.invoke(b"print")
+        with pytest.raises(pycape.FunctionError):
+            cape.invoke(b"raise")
+    assert "to stdout" in log.read_text()
+    assert "LookupError" in log.read_text()
+
+
+def test_faults_can_be_had_from_the_start_and_ended() -> None:
+    with LocalEnclave(FUNCTIONS / "echo", faults=["expired_leaf"]) as enclave:
+        with pytest.raises(pycape.AttestationError):
+            Cape(enclave=enclave).connect("local/echo")
+        enclave.set_faults("replayed_nonce")
+        with pytest.raises(pycape.AttestationError) as caught:
+            Cape(enclave=enclave).connect("local/echo")
+        assert caught.value.reason == "nonce.mismatch"
+        enclave.set_faults()
+        Cape(enclave=enclave).run("local/echo", b"x")
+
+
+def test_an_unknown_fault_is_a_value_error_and_changes_nothing() -> None:
+    with pytest.raises(ValueError, match="no_such_fault"):
+        LocalEnclave(faults=["no_such_fault"]).url
+    with LocalEnclave(FUNCTIONS / "echo", faults=["expired_leaf"]) as enclave:
+        with pytest.raises(ValueError, match="no_such_fault"):
+            enclave.set_faults("no_such_fault")
+        with pytest.raises(pycape.AttestationError):
+            Cape(enclave=enclave).connect("local/echo")
+
+
+def test_it_can_be_closed_while_it_starts_as_by_a_signal_handler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    enclave, start = LocalEnclave(FUNCTIONS / "echo"), _ffi.start_enclave
+    before = handles()
+
+    def interrupted(options: dict[str, Any]) -> Any:
+        started = start(options)
+        enclave.close()
+        return started
+
+    monkeypatch.setattr(_ffi, "start_enclave", interrupted)
+    closed: list[Any] = []
+
+    def begin() -> None:
+        with pytest.raises(pycape.ClosedError):
+            enclave.url
+        closed.append(enclave.closed)
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert closed == [True]
+    assert handles() == before
+
+
+def test_type_checkers_know_what_a_block_gives() -> None:
+    from pycape.testing import FaultyEnclave
+
+    for kind in (FaultyEnclave, pycape.Cape):
+        given = typing.get_type_hints(kind.__enter__)
+        assert isinstance(given["return"], typing.TypeVar) and given["self"] is given["return"]
