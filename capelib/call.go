@@ -113,8 +113,9 @@ func (r *Call) wait(ctx context.Context) ([]byte, error) {
 	return r.Result()
 }
 
-// abandon gives the call up: cancelled, or its time is over, which limit tells if it is its own. One that has been sent keeps its
-// place among those that wait for replies, since its reply will still come.
+// abandon gives the call up: cancelled, or its time is over; limit is 0 where that is not its own.
+// One that has been sent keeps its place among those that wait for replies, since its reply will
+// still come.
 func (r *Call) abandon(limit time.Duration, cancelled bool) {
 	for {
 		was := r.state.Load()

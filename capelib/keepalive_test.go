@@ -130,6 +130,11 @@ func TestAPeerThatHangsUpIsHeardButForTheToken(t *testing.T) {
 	if _, err := c.Invoke(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "(websocket code 1008: no room for [token])") {
 		t.Errorf("it is told as %v", err)
 	}
+	for _, record := range Log(0) {
+		if strings.Contains(record.Message, token) {
+			t.Errorf("the log has the token: %s", record.Message)
+		}
+	}
 }
 
 func TestEachConnectionHasANonceOfItsOwn(t *testing.T) {

@@ -297,7 +297,7 @@ func (s *session) fail(err error) {
 	failure := AsError(err)
 	failure.Message = withoutSecret(failure.Message, s.secret)
 	if s.end(failure, func() {
-		logf(LevelWarning, "the connection to %s was lost: %s%s", s.host, failure.Message, origins(failure))
+		logf(LevelWarning, "the connection to %s was lost: %s%s", s.host, failure.Message, withoutSecret(origins(failure), s.secret))
 	}) {
 		_ = s.socket.Close()
 	}

@@ -31,17 +31,20 @@ func TestErrorsNameWhatTheyAreAbout(t *testing.T) {
 			o.Policy.FunctionChecksum = make([]byte, 32)
 			_, err := capelib.Connect(context.Background(), o)
 			return err
-		}, []string{server.Info().Functions[0].Checksum + ", not the one that the policy pins"}},
+		}, []string{"not the one that the policy pins, " + strings.Repeat("00", 32)}},
 		"a call that takes too long": {func() error {
-			o := optionsFor(slow)
-			o.Timeout = 700 * time.Millisecond
-			_, err := connect(t, o).Invoke(context.Background(), []byte("x"))
+			call, err := connect(t, optionsFor(slow)).Start([]byte("x"), capelib.CallOptions{Timeout: 700 * time.Millisecond})
+			if err != nil {
+				return err
+			}
+			_, err = call.Result()
 			return err
 		}, []string{"the deadline of 700ms for local/echo at " + slowHost + " passed after the request was sent"}},
 		"a call that its caller's deadline ends": {func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+			conn := connect(t, optionsFor(slow))
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			_, err := connect(t, optionsFor(slow)).Invoke(ctx, []byte("x"))
+			_, err := conn.Invoke(ctx, []byte("x"))
 			return err
 		}, []string{"the deadline for local/echo at " + slowHost + " passed after"}},
 		"a call that is cancelled": {func() error {
@@ -77,5 +80,30 @@ func TestErrorsNameWhatTheyAreAbout(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhoSendsTooManyRequestsIsToldSo(t *testing.T) {
+	t.Parallel()
+	server := startEnclave(t)
+	conn := connect(t, optionsFor(server))
+	first, err := conn.Start([]byte("wait"), capelib.CallOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Cancel()
+	for range 12_000 {
+		call, err := conn.Start([]byte("x"), capelib.CallOptions{})
+		if err == nil {
+			defer call.Cancel()
+			continue
+		}
+		if !strings.Contains(err.Error(), "too many requests are waiting") {
+			t.Error(err)
+		}
+		break
+	}
+	if _, err := first.Result(); err == nil || !strings.Contains(err.Error(), "(websocket code 1008: too many requests are waiting") {
+		t.Error(err)
 	}
 }

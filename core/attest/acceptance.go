@@ -84,7 +84,7 @@ func (p *Policy) acceptChecksums(stated userData, unread *Error) *Error {
 			return policyRefusal(check.reason+"_missing", "the document states no "+check.what+", which the policy pins",
 				"ask for the document on the route of the function, or leave the checksum out of the policy")
 		case subtle.ConstantTimeCompare(check.pinned, check.stated) != 1:
-			return policyRefusal(check.reason, fmt.Sprintf("the %s is %.32x, not the one that the policy pins", check.what, check.stated),
+			return policyRefusal(check.reason, fmt.Sprintf("the %s is not the one that the policy pins, %x", check.what, check.pinned),
 				"if you trust what is deployed, pin its checksum; if not, do not use it")
 		}
 	}

@@ -211,7 +211,11 @@ func (c *Conn) Refuse(code int, text string) {
 	patience := SpawnAfter(closeWait, func() { _ = c.Close() }, nil)
 	defer patience.Stop()
 	for {
-		if _, _, err := c.Read(); err != nil {
+		_, reader, err := c.socket.NextReader()
+		if err == nil {
+			_, err = io.Copy(io.Discard, reader)
+		}
+		if err != nil {
 			_ = c.Close()
 			return
 		}
