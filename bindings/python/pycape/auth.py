@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pycape import config
-from pycape.errors import ArgumentError, AuthError, shown
+from pycape.errors import ArgumentError, AuthError, CapeError, shown
 from pycape.log import listener
 
 
@@ -36,50 +36,95 @@ def stored_token(url: str, required: bool = True) -> str | None:
 
     :param url: where it is to go.
     :raises ValueError: there is no such file, or its login is for another host.
-    :raises RuntimeError: it has no ``access_token``.
+    :raises RuntimeError: it has no ``access_token``, or does not say clearly for which host it is.
     """
-    path = config.auth_file()
+    found = _found(config.auth_file(), url)
+    if isinstance(found, str):
+        return found
+    if not required and isinstance(found, _NotForThis):
+        not_offered(found.why)
+        return None
+    raise found.error()  # from here, where no variable holds what is in the file
+
+
+def not_offered(why: str) -> None:
+    """Says in the log why a login is not offered."""
+    log = listener()
+    if log is not None:
+        log.info("no token is offered: %s", why)
+
+
+class _NotForThis(NamedTuple):
+    """There is no login that may be offered."""
+
+    why: str
+    cause: OSError | None = None
+
+    def error(self) -> CapeError:
+        error = ArgumentError(
+            f'no token: {self.why}; give access_token, or access_token="" to offer none',
+            reason="argument.token",
+        )
+        error.__cause__ = self.cause
+        return error
+
+
+class _NoLogin(NamedTuple):
+    """What is in the file is no login."""
+
+    why: str
+
+    def error(self) -> CapeError:
+        return AuthError(
+            f"no token: {self.why}; give access_token, or write it there", reason="auth.token_missing"
+        )
+
+
+# The members of a JSON object, in their order.
+class _Members(list[tuple[str, Any]]):
+    pass
+
+
+def _found(path: str, url: str) -> str | _NotForThis | _NoLogin:
+    """The token in a file, or why it is none for a URL. It raises nothing: a traceback may show the
+    variables, and these are secret."""
     try:
         with open(path, "rb") as file:
             content = file.read()
     except OSError as error:
-        if not required:
-            return None
-        raise ArgumentError(
-            f"no token: {shown(path)} cannot be read ({error.strerror}); "
-            'give access_token, or access_token="" to offer none',
-            reason="argument.token",
-        ) from error
+        return _NotForThis(f"{shown(path)} cannot be read ({error.strerror})", error)
     try:
-        saved = json.loads(content)
-        token, host = saved["access_token"], saved.get("enclave_host") or ""
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        token = host = None
-    if not isinstance(token, str) or not isinstance(host, str):
-        raise AuthError(
-            f"no token: {shown(path)} has no access_token; give access_token, or write it there",
-            reason="auth.token_missing",
-        )
+        saved = json.loads(content, object_pairs_hook=_Members)
+    except (ValueError, RecursionError):
+        saved = None
+    token, host = _member(saved, "access_token"), _member(saved, "enclave_host")
+    if not isinstance(token, str) or not token.strip():
+        return _NoLogin(f"{shown(path)} has no access_token")
+    if not isinstance(host, (str, type(None))):
+        return _NoLogin(f"{shown(path)} has an access_token, but an enclave_host that is none")
     if host and (not _host(host) or _host(host) != _host(url)):
-        known = f"the login in {shown(path)} is for {shown(_host(host) or 'another host')}"
-        if not required:
-            log = listener()
-            if log is not None:
-                log.info("no token is offered: %s", known)
-            return None
-        raise ArgumentError(
-            f"no token: {known}; "
-            'give access_token, or access_token="" to offer none',
-            reason="argument.token",
-        )
+        return _NotForThis(f"the login in {shown(path)} is for {shown(_host(host) or 'another host')}")
     return token.strip()
 
 
+def _member(saved: Any, name: str) -> Any:
+    """A member of the login; None where there is none. The command line takes a name in capitals
+    for the same name, and of two the last: neither is told apart here, but given as ``...``."""
+    if not isinstance(saved, _Members):
+        return None
+    same = [(given, value) for given, value in saved if given.casefold() == name]
+    if not same:
+        return None
+    return same[0][1] if len(same) == 1 and same[0][0] == name else ...
+
+
 def _host(url: str) -> str:
-    """The host and the port of a URL, as the command line compares them; "" where there is none."""
+    """The host and the port of a URL, as the command line compares them, but for letters beyond
+    ASCII, of which some have a small form in it; "" where there is none."""
     from urllib.parse import urlsplit
 
     try:
-        return urlsplit(url.strip()).netloc.rpartition("@")[2].lower()
+        host = urlsplit(url.strip()).netloc.rpartition("@")[2]
+        return host.encode().lower().decode()
     except ValueError:
         return ""

@@ -116,7 +116,14 @@ def _for_the_client(kwargs: dict[str, Any]) -> str:
     """What to say of keywords that went to the function."""
     if not kwargs:
         return ""
+    from pycape.client import Client
+
+    code = Client.__init__.__code__
+    known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    names = [name for name in kwargs if name in known]
+    if len(names) == 1:
+        return f"; {names[0]} is an argument of Cape(), and here it went to the function"
+    if names:
+        return f"; {', '.join(names)} are arguments of Cape(), and here they went to the function"
     name = shown(next(iter(kwargs))[:60])
-    if name in ("timeout", "policy", "progress", "reconnect", "signed_results"):
-        return f"; {name} is an argument of Cape(), and here it went to the function"
     return f"; {name} went to the function, as every keyword does that is not the call's own"

@@ -7,8 +7,14 @@ import sys
 
 
 def level() -> int:
-    """The stacklevel of a warning by the function that asks, so that it names that line."""
-    package, count, frame = os.path.dirname(__file__), 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package + os.sep):
+    """The stacklevel of a warning by the function that asks, so that it names that line. Who made a
+    task of a call is not to be seen from within it: then it is the line that runs the event loop."""
+    count, frame = 1, sys._getframe(1)
+    passed = [_folder(name) for name in ("pycape", "asyncio") if name in sys.modules]
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(tuple(passed)):
         count, frame = count + 1, frame.f_back
     return count
+
+
+def _folder(package: str) -> str:
+    return os.path.join(os.path.dirname(str(sys.modules[package].__file__)), "")

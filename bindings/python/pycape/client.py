@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pycape import _ffi, caller, function_ref as functions, policy as policies, token as tokens
-from pycape.auth import FunctionAuth, FunctionAuthType, stored_token
+from pycape.auth import FunctionAuth, FunctionAuthType, not_offered, stored_token
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError, ClosedError, UnpinnedWarning
 from pycape.function_ref import FunctionLike, FunctionRef
@@ -19,30 +19,31 @@ from pycape.token import Secret, Token, TokenLike
 
 _TOKEN_TYPES = {FunctionAuthType.AUTH0: "access", FunctionAuthType.FUNCTION_TOKEN: "function"}
 
+_FOR_ASYNCIO = "a client for asyncio is opened with 'async with': pycape.Cape is the other one"
+_BLOCKING = "this client is opened with 'with': pycape.aio.Cape is the one for 'async with'"
+
 
 class Blocks:
     """What is said where a client is used by the wrong kind of ``with``. Each kind of client has
-    methods of its own for the right one."""
+    methods of its own for the right one. The price is that the abstract classes of
+    :mod:`contextlib` take a client for both kinds; so each of these methods raises."""
 
     if not TYPE_CHECKING:  # to type checkers these blocks are wrong
 
         def __enter__(self):
-            raise ArgumentTypeError(
-                "a client for asyncio is opened with 'async with': pycape.Cape is the other one",
-                reason="argument.type",
-            )
+            raise ArgumentTypeError(_FOR_ASYNCIO, reason="argument.type")
 
         async def __aenter__(self):
-            raise ArgumentTypeError(
-                "this client is opened with 'with': pycape.aio.Cape is the one for 'async with'",
-                reason="argument.type",
-            )
+            raise ArgumentTypeError(_BLOCKING, reason="argument.type")
 
+        # These two are called by what did not enter, such as ExitStack.push.
         def __exit__(self, *_):
-            """Is never reached."""
+            self._drop()
+            raise ArgumentTypeError(_FOR_ASYNCIO, reason="argument.type")
 
         async def __aexit__(self, *_):
-            """Is never reached."""
+            self._drop()
+            raise ArgumentTypeError(_BLOCKING, reason="argument.type")
 
 
 class Target(NamedTuple):
@@ -202,9 +203,13 @@ class Client(Blocks):
         """The access token to offer, if any. A stored login goes out in private only."""
         given = _checked_token(token, "token")
         given = self._access_token if given is None else given
-        if given is None and self._settings.enclave is None and self._settings.is_private:
-            given = stored_token(self._settings.url or "", required=not self._settings.is_local)
-        return given
+        if given is not None:
+            return given
+        exposed = self._settings.exposed
+        if self._settings.enclave is None and exposed is None:
+            return stored_token(self._settings.url or "", required=not self._settings.is_local)
+        not_offered(exposed or "a local enclave needs none")
+        return None
 
 
 Client.__init__.__qualname__ = "Cape.__init__"  # for the error of an argument that is unknown
@@ -267,7 +272,7 @@ def _checked_token(token: str | Token | None, name: str) -> str | None:
 
 def pinned(policy: Any) -> Any:
     """The policy, or "any" where there is none, with a warning that names the line of the program
-    that called this package."""
+    that called this package, as far as that can be seen: see :func:`pycape.caller.level`."""
     if policy is not None:
         return policy
     warnings.warn(

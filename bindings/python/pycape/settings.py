@@ -6,13 +6,13 @@ import math
 import os
 from typing import Any, NamedTuple
 
-from pycape import checks, config, pem, policy as policies
+from pycape import checks, config, errors, pem, policy as policies
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError
 from pycape.log import logger
 
-#: What earlier versions took where a program named none. That service has ended.
-ENDED = ("wss://enclave.capeprivacy.com", "https://app.capeprivacy.com")
+#: The hosts of what earlier versions took where a program named none. That service has ended.
+ENDED = frozenset({"enclave.capeprivacy.com", "app.capeprivacy.com", "api.capeprivacy.com"})
 LONGEST = 4_294_967  # seconds: milliseconds are a uint32_t in cape.h
 
 
@@ -31,33 +31,47 @@ class Settings(NamedTuple):
     signed_results: bool
 
     @property
-    def is_private(self) -> bool:
-        """What is offered to the service is not readable on the way."""
-        return self.is_local or (self.url or "").strip().startswith(("wss://", "https://"))
+    def exposed(self) -> str | None:
+        """Why what is offered to the service could be read on the way; None where it could not."""
+        if _parts(self.url)[0] in ("wss", "https"):
+            return None
+        if not self.is_local:
+            return "without TLS it could be read on the way; give a wss:// url"
+        if self.proxy is not None:
+            return "without TLS the proxy could read it; give a wss:// url"
+        if self.insecure_ws:
+            return "with insecure_ws it could leave this machine without TLS; give a wss:// url"
+        return None
 
     @property
     def is_local(self) -> bool:
         """The service is on this machine, where no login is needed."""
         from ipaddress import ip_address
-        from urllib.parse import urlsplit
 
         if self.enclave is not None:
             return True
+        host = _parts(self.url)[1]
         try:
-            host = urlsplit(self.url or "").hostname or ""
             return host == "localhost" or ip_address(host).is_loopback
         except ValueError:
             return False
 
     @property
     def shown(self) -> str:
-        """Whom the client calls: the URL without the user and the password, which may stand in it
-        by mistake, or the local enclave."""
+        """Whom the client calls: the URL without what may be secret in it, the user and the password,
+        the query and the fragment; or the local enclave."""
         import re
 
-        if self.url is not None:
-            return re.sub("//[^/]*@", "//...@", self.url)
-        return "of no enclave" if self.enclave is None else repr(self.enclave)
+        if self.url is None:
+            return "of no enclave" if self.enclave is None else repr(self.enclave)
+        scheme = re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*://", self.url)
+        begin = "" if scheme is None else scheme[0].strip()
+        rest = self.url.strip()[len(begin) :]
+        place, query = re.fullmatch(r"([^?#]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
+        if "@" in query:  # a password may have a "?" in it, and a query an "@"
+            return f"{begin}..."
+        user, _, host = place.rpartition("@")  # a password may have a "/" in it
+        return errors.shown(f"{begin}...@{host}" if user else f"{begin}{host}")
 
     def options(self) -> dict[str, Any]:
         """The options of cape_connect that do not depend on the function. Starts the local
@@ -115,14 +129,13 @@ def gather(
         raise ArgumentTypeError(
             f"enclave must be a LocalEnclave, not {type(enclave).__name__}", reason="argument.type"
         )
-    if url is not None and url.strip().rstrip("/") in ENDED:
-        url = None
+    url = _unless_ended(url)
     unchecked = config.tls_is_to_be_unchecked()
     if unchecked is not None:
         logger().warning("%s has no effect: TLS is always checked, and tls_ca names an authority", unchecked)
     if enclave is None:
         if url is None:
-            url = os.environ.get("CAPE_ENCLAVE_HOST") or None
+            url = _unless_ended(os.environ.get("CAPE_ENCLAVE_HOST") or None)
         if attestation_root is None:
             attestation_root = os.environ.get("CAPE_ATTESTATION_ROOT") or None
             if attestation_root is not None:
@@ -141,6 +154,21 @@ def gather(
         reconnect=checks.flag(reconnect, "reconnect"),
         signed_results=checks.flag(signed_results, "signed_results"),
     )
+
+
+def _unless_ended(url: str | None) -> str | None:
+    return None if _parts(url)[1].removesuffix(".") in ENDED else url
+
+
+def _parts(url: str | None) -> tuple[str, str]:
+    """The scheme and the host of a URL in small letters; "" for what it lacks."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit((url or "").strip())
+        return parts.scheme, parts.hostname or ""
+    except ValueError:
+        return "", ""
 
 
 def _milliseconds(timeout: float | None) -> int | None:

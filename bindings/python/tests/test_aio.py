@@ -137,6 +137,20 @@ def test_errors_are_those_of_the_blocking_client(enclave: LocalEnclave, run: Run
     assert settles(lambda: handles()["operations"], 0)
 
 
+def test_without_a_policy_a_task_is_warned_of_by_the_line_that_runs_its_loop(
+    enclave: LocalEnclave,
+) -> None:
+    async def main() -> None:
+        cape = pycape.aio.Cape(enclave.url, attestation_root=enclave.attestation_root)
+        await asyncio.create_task(cape.connect("local/echo"))
+        await asyncio.wait_for(cape.run("local/echo", b"x"), 10)
+        await cape.close()
+
+    with pytest.warns(pycape.UnpinnedWarning) as caught:
+        asyncio.run(main())
+    assert [warning.filename for warning in caught] == [__file__] * 2
+
+
 def test_without_a_policy_the_line_that_connects_is_warned_of(enclave: LocalEnclave) -> None:
     async def main() -> None:
         cape = pycape.aio.Cape(enclave.url, attestation_root=enclave.attestation_root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import logging
@@ -167,6 +168,11 @@ def test_a_view_that_was_released_is_a_value_error(echo: Cape) -> None:
     "kwargs, said",
     [
         ({"timeout": 2}, "timeout is an argument of Cape(), and here it went to the function"),
+        (
+            {"url": "x", "colour": "red", "tls_ca": "x", "verbose": True},
+            "url, tls_ca, verbose are arguments of Cape(), and here they went to the function",
+        ),
+        *(({name: 1}, f"{name} is an argument of Cape()") for name in ("enclave", "proxy", "insecure_ws")),
         ({"user_serdio": True}, "user_serdio went to the function, as every keyword does that"),
     ],
 )
@@ -191,6 +197,25 @@ def test_the_wrong_kind_of_with_is_said(enclave: LocalEnclave) -> None:
 
     with pytest.raises(pycape.ArgumentTypeError, match=r"'with': pycape\.aio\.Cape"):
         asyncio.run(awaited())
+
+
+def test_the_wrong_exit_closes_and_says_so(enclave: LocalEnclave) -> None:
+    wrong: Any = pycape.aio.Cape(enclave=enclave)
+    asyncio.run(wrong.connect("local/echo"))
+    with pytest.raises(pycape.ArgumentTypeError, match="'async with'"):
+        with contextlib.ExitStack() as stack:
+            stack.push(wrong)
+    assert "closed" in repr(wrong)
+    other: Any = Cape(enclave=enclave)
+    other.connect("local/echo")
+
+    async def awaited() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_exit(other)
+
+    with pytest.raises(pycape.ArgumentTypeError, match=r"'with': pycape\.aio\.Cape"):
+        asyncio.run(awaited())
+    assert "closed" in repr(other)
 
 
 def test_an_argument_that_is_unknown_is_one_of_cape() -> None:

@@ -144,6 +144,25 @@ def test_what_is_shown_gives_no_secret_away() -> None:
     assert "ab" * 32 in repr(FunctionRef(ID, "ab" * 32))
 
 
+@pytest.mark.parametrize(
+    "url, expected",
+    [
+        (f"wss://ada:pa/{SECRET}@example.com/path", "wss://...@example.com/path"),
+        (f"wss://ada:{SECRET}@pa@example.com", "wss://...@example.com"),
+        (f"WSS://example.com/path?token={SECRET}", "WSS://example.com/path"),
+        (f"wss://example.com/#{SECRET}", "wss://example.com/"),
+        (f"wss://ada:{SECRET}?pa@example.com", "wss://..."),
+        (f"wss://example.com/?token=pa@{SECRET}", "wss://..."),
+        (f"ada:{SECRET}//pa@example.com", "...@example.com"),
+        (f" wss://ada:{SECRET}@example.com\n", "wss://...@example.com"),
+        ("wss://example.com/\x1b[31m", r"'wss://example.com/\x1b[31m'"),
+        ("wss://[::1", "wss://[::1"),
+    ],
+)
+def test_of_a_url_nothing_is_shown_that_may_be_secret(url: str, expected: str) -> None:
+    assert repr(Cape(url)) == f"<Cape {expected} closed>"
+
+
 @pytest.mark.parametrize("policy", ["any", {"pcr": "no such name"}], ids=["refused", "malformed"])
 @pytest.mark.parametrize(
     "call",
