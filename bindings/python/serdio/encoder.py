@@ -110,8 +110,11 @@ class _Encoder:
         return _told(error)
 
     def _remedy(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        known = not self._asked_first and _is_extended(type(self._unknown))
-        where = place_of(self._unknown, args, kwargs)
+        try:
+            known = not self._asked_first and _is_extended(type(self._unknown))
+            where = place_of(self._unknown, args, kwargs)
+        except Exception:  # of an odd class: what is said beside the error must not take its place
+            known, where = False, ""
         return (
             "convert it, or give an encoder for it"
             + (", such as the hooks of serdio.ext.Extensions" if known else "")
@@ -141,7 +144,7 @@ class _Encoder:
 
 def _is_extended(kind: type) -> bool:
     """Whether serdio.ext has an extension for such objects."""
-    module = kind.__module__.partition(".")[0]
+    module = str(kind.__module__).partition(".")[0]
     return module in ("datetime", "decimal", "uuid", "numpy") or hasattr(kind, "__dataclass_fields__")
 
 

@@ -7,12 +7,15 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import re
+import tracemalloc
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 import serdio
+from serdio.place import place_of
 
 
 class Opaque:
@@ -72,6 +75,85 @@ def test_an_error_says_where_the_object_is_but_nothing_of_the_data(
         serdio.serialize(*args, **kwargs)
     text = "can not serialize 'Opaque' object: convert it, or give an encoder for it"
     assert str(caught.value) == text + ("" if where is None else f"; it is {where}")
+
+
+def test_the_place_of_what_lies_deep_is_told_in_short() -> None:
+    value: Any = Opaque()
+    for _ in range(400):
+        value = [value]
+    with pytest.raises(TypeError) as caught:
+        serdio.serialize(**{"\U0010ffff" * 5000: value})
+    place = str(caught.value).partition("; it is ")[2]
+    assert re.fullmatch(r"keyword argument '.*, item 1 of a list, ..., item 1 of a list, item 1 of a list", place)
+    assert len(place) <= 200 and place.isprintable()
+
+
+def test_a_name_that_is_no_plain_one_stands_in_quotes() -> None:
+    with pytest.raises(TypeError) as caught:
+        serdio.serialize(**{"a\nb\x1b[31m": Opaque()})
+    assert str(caught.value).endswith(r"; it is keyword argument 'a\nb\x1b[31m'")
+
+
+def test_the_place_is_looked_for_in_little_memory() -> None:
+    value = [*range(2_000_000), Opaque()]
+    tracemalloc.start()
+    try:
+        with pytest.raises(TypeError):
+            serdio.serialize([value])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+class Nameless:
+    pass
+
+
+setattr(Nameless, "__module__", None)
+
+
+class Meta(type):
+    @property
+    def __module__(cls) -> str:  # type: ignore[override]
+        raise LookupError("of the class itself")
+
+
+class Odd(metaclass=Meta):
+    pass
+
+
+class Raising(list):  # type: ignore[type-arg]
+    def __iter__(self) -> Any:
+        raise LookupError("of the list itself")
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+    def __iter__(self) -> Any:
+        raise LookupError("of the tuple itself")
+
+
+@pytest.mark.parametrize("value", [Nameless(), Raising(), Odd()], ids=["no module", "raising list", "odd class"])
+def test_an_odd_class_does_not_put_another_error_in_the_place_of_this_one(value: Any) -> None:
+    for args in ((value,), ([Raising([1]), value],), ({1: value},)):
+        with pytest.raises(TypeError, match="^can not serialize '.*' object: convert it, or give"):
+            serdio.serialize(*args)
+
+
+def test_the_search_for_a_place_runs_no_code_of_a_list() -> None:
+    def encoder(value: Any) -> Any:
+        return 1 if type(value) is Raising else None
+
+    with pytest.raises(TypeError, match="; it is argument 2$"):
+        serdio.serialize(Raising([1]), Opaque(), encoder=encoder)
+
+
+def test_what_is_in_a_namedtuple_has_a_place() -> None:
+    value = Opaque()
+    assert place_of(value, (Pair(1, value),), {}) == "argument 1, item 2 of a tuple"
 
 
 def test_what_an_encoder_made_has_no_place() -> None:
