@@ -19,6 +19,8 @@ class CapeError(Exception):
     """
 
     code: int = 0
+    reason: str = ""
+    report: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -36,7 +38,12 @@ class CapeError(Exception):
 
     @property
     def message(self) -> str:
-        return str(self.args[0]) if self.args else ""
+        given = self.__dict__.get("_message", self.args[0] if self.args else "")
+        return str(given)
+
+    @message.setter
+    def message(self, message: str) -> None:  # a program's own class may have one of its own
+        self._message = message
 
     def __str__(self) -> str:
         return f"{self.message} ({self.reason})" if self.reason else self.message

@@ -98,3 +98,33 @@ def test_errors_survive_pickling(name: str) -> None:
         error.code,
         {"verdict": "refused"},
     )
+
+
+class Own(pycape.CapeError):
+    """As a program may have it."""
+
+    def __init__(self, text: str, part: int = 0) -> None:
+        super().__init__(text, reason="own.reason")
+        self.message = f"{text} of part {part}"
+
+
+class Bare(pycape.FunctionError):
+    """One that knows nothing of how it is made."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def test_the_message_of_a_programs_own_error_can_be_set() -> None:
+    error = Own("some text", 7)
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        assert (one.message, str(one)) == ("some text of part 7", "some text of part 7 (own.reason)")
+        assert one.args == ("some text",)
+    plain = pycape.ClosedError("some text", reason="a.reason")
+    plain.message = "other"
+    assert (str(plain), plain.args) == ("other (a.reason)", ("some text",))
+
+
+def test_an_error_that_never_called_its_base_class_can_be_shown() -> None:
+    assert (Bare(7).message, str(Bare(7))) == ("7", "7")
+    assert (Bare(7).reason, Bare(7).report) == ("", None)
