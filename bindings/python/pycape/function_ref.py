@@ -264,7 +264,7 @@ def checked_hash(reference: FunctionRef) -> str | None:
         raise ArgumentError(
             "the checksum of a function reference must be SHA-256 in hex, 64 digits: "
             "give the one that deploy gave",
-            reason="argument.function",
+            reason="argument.policy",
         )
     return given
 

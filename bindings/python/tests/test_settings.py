@@ -241,7 +241,7 @@ def test_the_hash_of_a_function_reference_is_a_policy(enclave: LocalEnclave) -> 
     for no_hash in ("no hash", "", "00" * 31, "0x" + "00" * 31):
         with pytest.raises(pycape.ArgumentError, match="checksum of a function reference") as refused:
             call(cape, FunctionRef("local/echo", no_hash))
-        assert refused.value.reason == "argument.function"
+        assert refused.value.reason == "argument.policy"
 
 
 def test_policy_and_hash_both_count(enclave: LocalEnclave) -> None:
