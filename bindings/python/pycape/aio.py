@@ -36,7 +36,8 @@ class Cape(Service):
 
     Any number of calls may be under way, without a thread for any of them. Cancelling a task, as
     :func:`asyncio.wait_for` and ``asyncio.timeout`` do, cancels the call that it awaits: the
-    function may then have run or not. An instance may be used by several event loops, each in
+    function may then have run or not. That bounds a whole :meth:`deploy` or :meth:`test` too, of which
+    the parameter timeout bounds each wait for the service. An instance may be used by several event loops, each in
     a thread of its own.
     """
 
@@ -133,7 +134,8 @@ class Cape(Service):
         pcrs: PCRs | None = None,
         progress: ProgressLike = None,
     ) -> FunctionRef:
-        """Deploys a function, as :meth:`pycape.Cape.deploy` does."""
+        """Deploys a function, as :meth:`pycape.Cape.deploy` does. The client's time-out bounds each
+        wait for the service; :func:`asyncio.wait_for` bounds the whole."""
         checked_progress(progress)
         with forwarding:
             request = self._deploying(path, name, public, token, pcrs)
@@ -150,7 +152,8 @@ class Cape(Service):
         use_serdio: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """Runs a function once, without deploying it, as :meth:`pycape.Cape.test` does."""
+        """Runs a function once, without deploying it, as :meth:`pycape.Cape.test` does. The time-out
+        is as for :meth:`deploy`."""
         with forwarding:
             return await self._asked(
                 self._testing(path, args, kwargs, token, pcrs, serde_hooks, use_serdio)

@@ -40,22 +40,23 @@ class Cape(Service):
         only. None, or an address of the public Cape service, which has ended: that of the
         environment variable CAPE_ENCLAVE_HOST. Where there is none either, calls fail.
     :param access_token: who calls. None: the token of the last login, out of
-        ``~/.config/cape/auth``, which goes out over ``wss://`` only, or to this machine, and to no
-        other host than the one that it is for, if it names one as ``enclave_host``. "" offers none. None is needed for a service on this machine, or where a call is given a
-        token. (True or False in its place is verbose.)
+        ``~/.config/cape/auth``. It goes out over ``wss://``, or to this machine without proxy and
+        insecure_ws, and to no other host than its ``enclave_host``, if it names one; else the log
+        says why not. "" offers none. None is needed for a service on this machine, or where a call
+        is given a token. (True or False in its place is verbose.)
     :param verbose: log at DEBUG to the logger "pycape". It is one for the process, as is the log of
         the library: what other clients do is shown too, and that goes on after this one.
     :param enclave: a :class:`LocalEnclave`. It brings its URL, root and authority, and unless
         policy says otherwise only that enclave is accepted.
     :param attestation_root: trust this root in place of AWS's: PEM, or a path. Else the
         environment variable CAPE_ATTESTATION_ROOT, which is then logged as a warning.
-    :param tls_ca: trust this authority for TLS in place of the system's: PEM, or a path. Else
-        the environment variable CAPE_TLS_CA.
+    :param tls_ca: trust this authority for TLS, not the system's: PEM, or a path. Else CAPE_TLS_CA.
     :param policy: which enclaves are accepted: "any", a dict such as ``{"pcrs": {"0": ["hex"]}}``,
         or the path of a JSON file with one. None accepts any, and warns, unless the function
         reference has a hash.
-    :param timeout: seconds for connecting, and for each call; 30 by default. A single call has
-        none of its own: the keywords of :meth:`invoke` are the function's.
+    :param timeout: seconds for connecting, and for each call; 30 by default. For :meth:`deploy` and
+        :meth:`test` it bounds each wait for the service, and not the whole. A single call has none
+        of its own: the keywords of :meth:`invoke` are the function's.
     :param insecure_ws: permit ``ws://`` to another machine. Results can then be read and forged
         on the way.
     :param proxy: ``http://host:port`` of a proxy for CONNECT. The environment is not read.
@@ -92,8 +93,6 @@ class Cape(Service):
         The enclave has to prove itself first: its attestation document is verified, against the
         root, a fresh nonce, the policy, and the hash of the function reference if it has one.
 
-        Where :meth:`close` is called meanwhile there is no session, but a :class:`ClosedError`.
-
         :param function_ref: the function; its id or name will do.
         :param function_token: a token for this function, in place of the access token. A
             :class:`Token` here is an access token.
@@ -104,8 +103,8 @@ class Cape(Service):
         :raises ValueError: an option is not usable; or no token was given and none is stored.
         :raises RuntimeError: one of :class:`ConnectError`, :class:`TLSError`,
             :class:`AuthError`, :class:`AttestationError`, :class:`PolicyError`,
-            :class:`ProtocolError`, :class:`CapeTimeoutError`, :class:`ClosedError`,
-            :class:`LibraryError`.
+            :class:`ProtocolError`, :class:`CapeTimeoutError`, :class:`LibraryError`;
+            :class:`ClosedError` where :meth:`close` is called meanwhile, and there is no session.
         """
         self._connect(checked(function_ref, function_token, token, pcrs))
 
@@ -266,6 +265,7 @@ class Cape(Service):
         :raises ValueError: path holds no function; or no token was given and none is stored.
         :raises RuntimeError: as :meth:`connect`; :class:`FunctionError` if the enclave refuses the
             function. After :class:`CapeTimeoutError` and :class:`ClosedError` it may be deployed.
+            The time-out bounds each wait for the service, and not the whole, which Ctrl-C ends.
         """
         checked_progress(progress)
         with forwarding:
@@ -285,7 +285,7 @@ class Cape(Service):
     ) -> Any:
         """Runs a function once in an enclave, without deploying it, and returns its result.
 
-        :param path: as for :meth:`deploy`; the other parameters are as for :meth:`invoke`.
+        :param path: as for :meth:`deploy`, as is the time-out; the others are as for :meth:`invoke`.
         :raises ValueError, TypeError: as :meth:`invoke` and :meth:`deploy`.
         :raises RuntimeError: as :meth:`connect` and :meth:`invoke`.
         """

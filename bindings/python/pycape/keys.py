@@ -10,14 +10,14 @@ from pycape import _ffi, checks, config
 from pycape.errors import ArgumentError, shown
 
 
-def sealed(key: bytes, data: checks.Data) -> bytes:
+def sealed(key: checks.Data, data: checks.Data) -> bytes:
     """What data is, sealed to a key: ``cape:`` and base64.
 
     :raises ValueError: the key is none.
     :raises TypeError: one of them is not bytes.
     """
-    key = checks.data("key", key, reason="argument.type")
-    return _ffi.encrypt(der(key), checks.data("input", data, reason="argument.type"))
+    known = der(checks.data("key", key, reason="argument.type"))
+    return _ffi.encrypt(known, checks.data("input", data, reason="argument.type"))
 
 
 def check_one(*named: object) -> None:

@@ -415,6 +415,11 @@ def test_arguments_with_any_names(enclave: LocalEnclave) -> None:
     assert cape.run("local/echo", Token("t"), Arguments(data=b"x")) == b"x"
 
 
+def test_cape_encrypt_is_typed_for_all_that_holds_bytes() -> None:
+    for annotation in (inspect.signature(cape_encrypt.encrypt).parameters[name].annotation for name in ("message", "key")):
+        assert annotation == "checks.Data"
+
+
 def test_cape_encrypt_refuses_what_is_no_rsa_key() -> None:
     with pytest.raises(ValueError):
         cape_encrypt.encrypt(b"x", b"no key")
