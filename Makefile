@@ -129,7 +129,7 @@ $(NODE)/dist/.ready: $(NODE)/node_modules/.ready $(shell find $(NODE)/src -name 
 	@touch $@
 
 npm-pack: build bindings $(if $(HAS_OTHER),build/$(OTHER_NODE)/libcape.so) ## the Node packages, in build/ as .tgz, with the library for this machine, and for the other kind where Debian's cross compiler is
-	@$(if $(HAS_OTHER),,$(NO_OTHER))
+	@$(if $(HAS_OTHER),,rm -rf build/$(OTHER_NODE); $(NO_OTHER))
 	@cd $(NODE) && node pack.mjs ../../build
 
 # What packs. The wheels that pip gets from elsewhere are there so that tests need no network.

@@ -44,16 +44,18 @@ function packNative(platform, source) {
 
 rmSync(staging, { recursive: true, force: true });
 const library = packNative(platform, join(build, "libcape.so"));
+const natives = { [native]: version };
 for (const other of ["linux-x64", "linux-arm64"]) {
   const source = join(build, other, "libcape.so");
   if (other !== platform && existsSync(source)) {
     packNative(other, source);
+    natives[`@libcape/${other}`] = version;
   }
 }
 
-// Bundled too, so that this one file is all that an installation from a folder needs.
+// That of this platform is bundled, so that one file is all that an installation from a folder needs.
 const main = join(staging, "main");
-stage(main, { ...about, optionalDependencies: { [native]: version }, bundleDependencies: [native] }, [
+stage(main, { ...about, optionalDependencies: natives, bundleDependencies: [native] }, [
   ...["dist", "demo", "README.md"].map((name) => [join(here, name), name]),
   [library, join("node_modules", native)],
 ]);

@@ -51,7 +51,7 @@ describe("the packed package", { timeout: 60_000 }, () => {
     assert.deepEqual((await readdir(join(installed, "dist"))).sort(), ["cjs", "index.d.ts", "index.js", "original.d.ts", "original.js", "testing.d.ts", "testing.js"]);
     const about = JSON.parse(await readFile(join(installed, "package.json"), "utf8")) as Record<string, Record<string, string>>;
     assert.deepEqual([about["scripts"], about["devDependencies"]], [undefined, undefined]);
-    assert.deepEqual(Object.keys(about["optionalDependencies"] ?? {}), [native]);
+    assert.deepEqual(Object.keys(about["optionalDependencies"] ?? {}), [native, `@libcape/${other}`]);
   });
 
   test("is the one of them that is to be installed", () => {
