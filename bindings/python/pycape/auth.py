@@ -42,16 +42,19 @@ def stored_token(url: str, required: bool = True) -> str | None:
     if isinstance(found, str):
         return found
     if not required and isinstance(found, _NotForThis):
-        not_offered(found.why)
+        not_offered(found.why, expected=found.cause is not None)
         return None
     raise found.error()  # from here, where no variable holds what is in the file
 
 
-def not_offered(why: str) -> None:
-    """Says in the log why a login is not offered."""
+def not_offered(why: str, expected: bool = False) -> None:
+    """Says in the log why a login is not offered.
+
+    :param expected: it is so wherever a program is tried out; then it is for debugging alone.
+    """
     log = listener()
     if log is not None:
-        log.info("no token is offered: %s", why)
+        (log.debug if expected else log.info)("no token is offered: %s", why)
 
 
 class _NotForThis(NamedTuple):

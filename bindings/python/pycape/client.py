@@ -205,10 +205,13 @@ class Client(Blocks):
         given = self._access_token if given is None else given
         if given is not None:
             return given
+        if self._settings.enclave is not None:
+            not_offered("a local enclave needs none", expected=True)
+            return None
         exposed = self._settings.exposed
-        if self._settings.enclave is None and exposed is None:
+        if exposed is None:
             return stored_token(self._settings.url or "", required=not self._settings.is_local)
-        not_offered(exposed or "a local enclave needs none")
+        not_offered(exposed)
         return None
 
 

@@ -99,9 +99,10 @@ def test_the_log_says_wherever_a_login_is_not_offered(
         (Cape("ws://127.0.0.1:9", policy="any"), "cannot be read"),
     ):
         caplog.clear()
-        with caplog.at_level(logging.INFO, "pycape"):
+        with caplog.at_level(logging.DEBUG, "pycape"):
             assert offered(cape) is None
         assert "no token is offered: " in caplog.text and said in caplog.text
+        assert {record.levelno for record in caplog.records} == {logging.DEBUG}
 
 
 @pytest.mark.parametrize(
