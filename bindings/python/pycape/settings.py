@@ -157,7 +157,9 @@ def gather(
 
 
 def _unless_ended(url: str | None) -> str | None:
-    return None if _parts(url)[1].removesuffix(".") in ENDED else url
+    if url is None or _parts(url)[1].removesuffix(".") in ENDED:
+        return None
+    return url
 
 
 def _parts(url: str | None) -> tuple[str, str]:
