@@ -18,8 +18,12 @@ type Told = { thread: number; memory: SharedArrayBuffer } | { thread: number; ma
 
 const BLOCK = 256;
 const CHANNEL = "libcape: handles of threads";
+const BLOCKS = Symbol.for("libcape.blocks");
+const LISTENS = Symbol.for("libcape.listens");
 
-const blocks: SharedArrayBuffer[] = [];
+/** What this thread keeps once, however often the package is evaluated in it, as some test frameworks do. */
+const kept = process as { [BLOCKS]?: SharedArrayBuffer[]; [LISTENS]?: boolean };
+const blocks = (kept[BLOCKS] ??= []);
 const free: Place[] = [];
 
 /** A place for a handle that the library is about to give. */
@@ -104,7 +108,7 @@ function end(thread: number): void {
   about?.made.forEach(end);
 }
 
-process.on("worker", (worker: Worker) => {
+function watch(worker: Worker): void {
   const thread = worker.threadId;
   const toAll = (channel ??= new BroadcastChannel(CHANNEL));
   toAll.onmessage = (event) => note((event as { data: Told }).data);
@@ -123,4 +127,9 @@ process.on("worker", (worker: Worker) => {
     end(thread);
     tell(true);
   });
-});
+}
+
+if (!kept[LISTENS]) {
+  kept[LISTENS] = true;
+  process.on("worker", watch);
+}

@@ -86,6 +86,23 @@ describe("a program", () => {
     assert.equal(await script(code), "0,1,1,1,1\n");
   });
 
+  test("has one listener of each kind however often the package is evaluated", async () => {
+    const code = `const { createRequire } = await import("node:module");
+      const require = createRequire(${JSON.stringify(join(packageFolder, "package.json"))});
+      const counts = () => ["SIGCHLD", "worker", "exit"].map((name) => process.listenerCount(name));
+      const before = counts();
+      for (let i = 0; i < 12; i++) {
+        for (const path of Object.keys(require.cache)) {
+          if (path.includes("/dist/cjs/")) delete require.cache[path];
+        }
+        const { Cape } = require("./dist/cjs/index.js");
+        await new Cape({ url: "ws://127.0.0.1:1", policy: "any" }).connect("a/b").catch(({ reason }) => console.log(reason));
+      }
+      await new Promise((resolve) => setTimeout(resolve));
+      console.log(counts().map((count, i) => count - before[i]).join());`;
+    assert.equal(await script(code), `${"connect.refused\n".repeat(12)}1,0,1\n`);
+  });
+
   test("ends by itself after close", async () => {
     assert.equal(await script(`${start} cape.close(); enclave.close();`), "done\n");
   });
