@@ -4,8 +4,12 @@ import { argumentError } from "./failure.js";
 import type { Results } from "./output.js";
 import { policyJSON } from "./policy.js";
 import type { Policy } from "./policy_file.js";
+import { unknownName } from "./unknown_name.js";
 
-/** How a client reaches enclaves, and which it accepts. */
+/**
+ * How a client reaches enclaves, and which it accepts. Where a program writes down the type of a client's options,
+ * those of one that gives text are {@link ClientOptions} of `"text"`, which say so.
+ */
 export interface CapeOptions<R extends Results = "bytes"> {
   /** `wss://host[:port]`, or `ws://` to a loopback address. */
   url?: string | undefined;
@@ -98,7 +102,7 @@ export interface Settings {
 export function checkNames(options: object): void {
   for (const name of Object.keys(options)) {
     if (!names.includes(name as keyof CapeOptions)) {
-      throw argumentError("argument.options", `there is no option ${JSON.stringify(name)}: use ${names.join(", ")}`);
+      throw argumentError("argument.options", `there is no option ${unknownName(name, options)}: use ${names.join(", ")}`);
     }
   }
 }

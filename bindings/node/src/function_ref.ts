@@ -1,5 +1,6 @@
 import { argumentError } from "./failure.js";
 import type { Report } from "./report.js";
+import { unknownName } from "./unknown_name.js";
 
 /** A function that was deployed, which `connect` and `run` take for a function that must have this checksum. */
 export interface Deployed {
@@ -53,7 +54,7 @@ export class FunctionRef {
     const { checksum, token, ...rest } = options;
     const [unknown] = Object.keys(rest);
     if (unknown !== undefined) {
-      throw argumentError("argument.options", `a function reference has no option ${JSON.stringify(unknown)}: use checksum, token`);
+      throw argumentError("argument.options", `a function reference has no option ${unknownName(unknown, options)}: use checksum, token`);
     }
     if (checksum !== undefined && !(typeof checksum === "string" && /^[0-9a-f]{64}$/i.test(checksum))) {
       throw argumentError("argument.policy", "the checksum of the function reference is not 64 hex digits: pass the SHA-256 of the function's zip");

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 
 import { argumentError } from "./failure.js";
-import { describe, isBytes, isDetached } from "./serdio/profile.js";
+import { describe, isBytes, isGone } from "./serdio/profile.js";
 
 /**
  * What the original SDK took as `data`: bytes as they are, text as UTF-8, and anything else as
@@ -13,14 +13,14 @@ export type Data = string | number | ArrayBufferLike | ArrayBufferView | object;
 /** The bytes that data stands for. They may share its memory. */
 export function bytesOf(data: unknown): Uint8Array {
   if (isBytes(data)) {
-    return data.length === 0 ? attached(data, data.buffer) : data;
+    return attached(data);
   }
   if (ArrayBuffer.isView(data)) {
-    attached(data, data.buffer);
+    attached(data);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
   if (types.isAnyArrayBuffer(data)) {
-    return new Uint8Array(attached(data, data));
+    return new Uint8Array(attached(data));
   }
   if (typeof data === "string") {
     return Buffer.from(wellFormed(data));
@@ -28,10 +28,10 @@ export function bytesOf(data: unknown): Uint8Array {
   return Buffer.from(wellFormed(json(data)));
 }
 
-/** Refuses bytes that were transferred, which otherwise look empty. */
-export function attached<T>(data: T, memory: ArrayBufferLike): T {
-  if (isDetached(memory)) {
-    throw argumentError("argument.input", "the memory of the bytes was transferred, so that they are gone: pass them before that, or a copy");
+/** Refuses bytes that are gone, which otherwise look empty. */
+export function attached<T extends ArrayBufferLike | ArrayBufferView>(data: T): T {
+  if (isGone(data)) {
+    throw argumentError("argument.input", "the memory of the bytes was transferred or made smaller, so that they are gone: pass them before that, or a copy");
   }
   return data;
 }

@@ -8,6 +8,7 @@ import type { Policy } from "./policy_file.js";
 import type { Report } from "./report.js";
 import { isDate } from "./serdio/datetime.js";
 import { describe, isBytes } from "./serdio/profile.js";
+import { unknownName } from "./unknown_name.js";
 
 /** What to hold an attestation document against. */
 export interface VerifyOptions {
@@ -40,7 +41,7 @@ export async function verify(document: Uint8Array, options: VerifyOptions): Prom
   }
   const unknown = Object.keys(options ?? {}).find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw argumentError("argument.options", `there is no option ${JSON.stringify(unknown)}: use ${names.join(", ")}`);
+    throw argumentError("argument.options", `there is no option ${unknownName(unknown, options)}: use ${names.join(", ")}`);
   }
   if (options?.policy === undefined) {
     throw argumentError("argument.policy_missing", "no policy: pass the PCRs that you expect, or ACCEPT_ANY_ENCLAVE to accept any");
@@ -55,7 +56,7 @@ export async function verify(document: Uint8Array, options: VerifyOptions): Prom
   if (time !== undefined && !(isDate(time) && !Number.isNaN(time.getTime()))) {
     throw argumentError("argument.options", "the time is not a valid Date");
   }
-  const copy = new Uint8Array(attached(document, document.buffer));
+  const copy = new Uint8Array(attached(document));
   return judged(copy, {
     policy: policyJSON(options.policy),
     nonce: nonce && Buffer.from(nonce).toString("hex"),

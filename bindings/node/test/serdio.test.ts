@@ -81,7 +81,7 @@ describe("serdio encoding", () => {
     for (const named of [null, "ab", [1], new Date(), new Set(["a"]), Buffer.from("a")]) {
       assert.throws(() => serdio.encode([], named as never), fault(ArgumentError, "argument.serdio"));
     }
-    for (const options of [null, "extensions"]) {
+    for (const options of [null, "extensions", []]) {
       assert.throws(() => serdio.encode([], {}, options as never), fault(ArgumentError, "argument.serdio"));
       assert.throws(() => serdio.decode(serdio.encode([1]), options as never), fault(ArgumentError, "argument.serdio"));
     }
@@ -110,11 +110,18 @@ describe("serdio encoding", () => {
   });
 
   const misplaced: [string, unknown[], object, RegExp][] = [
-    ["undefined", [1, [{ a: { list: [1, 2, { when: undefined }] } }]], {}, /^args\[1\]\[0\]\.a\.list\[2\]\.when: undefined has no form in serdio: use null$/],
+    ["undefined", [1, [{ a: { list: [1, 2, { when: undefined }] } }]], {}, /^args\[1\]\[0\]\{0\}\{0\}\[2\]\{0\}: undefined has no form in serdio: use null$/],
     ["a keyword argument", [1], { scale: [1, Symbol("x")] }, /^kwargs\.scale\[1\]: a symbol has no form in serdio$/],
-    ["an entry of a name that may be content", [{ "ada@example.org": { b: () => 1 } }], {}, /^args\[0\]\{0\}\.b: a function has/],
+    ["an entry, whose name may be content", [{ b: 1, ghp_0123: { b: () => 1 } }], {}, /^args\[0\]\{1\}\{0\}: a function has/],
+    ["an entry of a keyword argument", [], { scale: { ghp_0123: undefined } }, /^kwargs\.scale\{0\}: undefined has/],
+    ["a keyword argument of a long name", [], { a: 1, ["k".repeat(41)]: undefined }, /^kwargs\{1\}: undefined has/],
+    ["a keyword argument whose name is none", [], { "ada@example.org": undefined }, /^kwargs\{0\}: undefined has/],
     ["an entry of a Map", [new Map<unknown, unknown>([["a", 1], [2, [/x/]]])], {}, /^args\[0\]\{1\}\[0\]: an object of class RegExp has .*: pass its text$/],
-    ["a key", [new Map([[{}, 1]])], {}, /^args\[0\]\{0\}: a plain object cannot be the key of a map/],
+    ["a key", [new Map([[{}, 1]])], {}, /^args\[0\]\{0\}: a plain object cannot be the key of a map: use text, a number, bytes or a Tuple$/],
+    ["a key that is a list", [new Map([[[1], 1]])], {}, /^args\[0\]\{0\}: an object of class Array cannot be the key of a map: use a Tuple$/],
+    ["a key that holds a list", [new Map([[Tuple.of(1, Tuple.of([1])), 1]])], {}, /^args\[0\]\{0\}: a Tuple that holds an array, a map or a set cannot be the key of a map: put Tuples and FrozenSets into it$/],
+    ["a set in a set", [new Set([new Set([1])])], {}, /^args\[0\]: an object of class Set cannot be in a set: use a FrozenSet$/],
+    ["a tuple in a set that holds a set", [new Set([Tuple.of(new Set())])], {}, /^args\[0\]: a Tuple that holds .* cannot be in a set: put Tuples/],
     ["an element of a tuple", [Tuple.of(1, Tuple.of(2n ** 64n))], {}, /^args\[0\]\[1\]\[0\]: an integer is out of range/],
     ["what stands deep", [JSON.parse(`${"[".repeat(400)}"\\ud800"${"]".repeat(400)}`)], {}, /^args(\[0\]){5}\.{3}(\[0\]){6}: a text has half/],
     ["a DataView", [new DataView(new ArrayBuffer(1))], {}, /: pass its bytes as a Uint8Array, or its numbers as an array$/],
@@ -122,7 +129,7 @@ describe("serdio encoding", () => {
     ["a Promise", [Promise.resolve(1)], {}, /: await it$/],
     ["a number in a box", [Object(3)], {}, /: pass what its valueOf\(\) gives$/],
     ["keyword arguments in front", [kwargs({ a: 1 }), 2], {}, /^args\[0\]: keyword arguments stand last, and once/],
-    ["a signal", [1, { signal: AbortSignal.abort() }], {}, /^args\[1\]\.signal: .*: options of a call stand first in callWith/],
+    ["a signal", [1, { signal: AbortSignal.abort() }], {}, /^args\[1\]\{0\}: .*: options of a call stand first in callWith/],
     ["an instance", [new (class Point {})()], {}, /: make a plain object of it$/],
   ]; // prettier-ignore
   for (const [what, args, named, message] of misplaced) {
@@ -147,9 +154,17 @@ describe("serdio encoding", () => {
   test("refuses bytes whose memory was transferred", () => {
     const [view, memory] = [new Uint8Array(4), new ArrayBuffer(4)];
     structuredClone(null, { transfer: [view.buffer, memory] });
-    for (const gone of [view, memory]) {
-      assert.throws(() => serdio.encode([gone]), /^ArgumentError: args\[0\]: the memory of bytes was transferred/);
+    const small = new ArrayBuffer(8, { maxByteLength: 8 });
+    const outside = new Uint8Array(small, 4, 4);
+    const tracking = new Uint8Array(small);
+    small.resize(0);
+    for (const gone of [view, memory, new Ext(70, view), outside, new Ext(70, outside)]) {
+      assert.throws(() => serdio.encode([gone]), /^ArgumentError: args\[0\]: the memory of bytes was transferred or made smaller/);
     }
+    for (const gone of [view, outside]) {
+      assert.throws(() => serdio.decode(gone), /^SerdioError: the memory of the data was transferred or made smaller/);
+    }
+    assert.equal(payload(tracking), "c400");
     assert.equal(payload(new Uint8Array(0)), "c400");
   });
 

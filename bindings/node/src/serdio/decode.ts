@@ -1,6 +1,6 @@
 import { failure } from "./failure.js";
 import { type DecodeOptions, isText, Reader } from "./reader.js";
-import { ARGS, checkNames, describe, isBytes, isPlain, KWARGS } from "./profile.js";
+import { ARGS, checkNames, describe, isBytes, isGone, isPlain, KWARGS } from "./profile.js";
 
 export type { DecodeOptions };
 
@@ -31,6 +31,9 @@ export function decode(data: Uint8Array, options: DecodeOptions = {}): unknown {
 export function decodeCall(data: Uint8Array, options: DecodeOptions = {}): Call {
   if (!isBytes(data)) {
     throw failure("serdio.type", `${describe(data)} cannot be decoded: pass a Uint8Array`);
+  }
+  if (isGone(data)) {
+    throw failure("serdio.type", "the memory of the data was transferred or made smaller, so that it is gone: decode it before that, or a copy");
   }
   checkNames(options);
   const envelope = new Reader(data, options).envelope();

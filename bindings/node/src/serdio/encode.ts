@@ -5,8 +5,8 @@ import { Encoder, ExtData } from "@msgpack/msgpack";
 import { argumentError } from "../failure.js";
 import { encodeDate, isDate } from "./datetime.js";
 import { type Level, outermost, payload, within } from "./level.js";
-import { entryPart, formless, Misfit } from "./misfit.js";
-import { ARGS, checkNames, COMPLEX, DATETIME, describe, FROZENSET, isBytes, isDetached, isHashable, isPlain, KWARGS, SET, TUPLE } from "./profile.js";
+import { formless, Misfit, nameOrNumber, unhashable } from "./misfit.js";
+import { ARGS, checkNames, COMPLEX, DATETIME, describe, FROZENSET, isBytes, isGone, isHashable, isPlain, KWARGS, SET, TUPLE } from "./profile.js";
 import { Complex, Ext, Float, FrozenSet, type KeywordArguments, Tuple } from "./types.js";
 
 /** What encoding makes of values that the original serdio has no form for. */
@@ -33,7 +33,8 @@ export interface EncodeOptions {
  *
  * @throws ArgumentError (`argument.serdio`) for any other value, undefined included; for text
  * with half a surrogate pair; for what stands more than 511 levels deep (1024, tuples and sets between), or in itself.
- * The message starts with the place, such as `args[0].lines[2]`; `{3}` is an entry whose name is not that of a variable.
+ * Where the trouble is with one value, the message starts with its place, such as `args[0]{3}[2]` or `kwargs.scale`:
+ * `{3}` is the fourth entry of a map or an object, whose name is content and not told.
  */
 export function encode(args: readonly unknown[], kwargs: KeywordArguments = {}, options: EncodeOptions = {}): Buffer {
   if (!Array.isArray(args)) {
@@ -65,7 +66,7 @@ function encoded(args: readonly unknown[], named: [unknown, unknown][], options:
       }
     }
     try {
-      writer.map(named, level);
+      writer.map(named, level, nameOrNumber);
     } catch (error) {
       throw Misfit.at(() => "kwargs", error);
     }
@@ -123,21 +124,21 @@ class Writer {
     }
   }
 
-  map(entries: [unknown, unknown][], level: Level): void {
+  map(entries: [unknown, unknown][], level: Level, part = (_name: unknown, number: number): string => `{${number}}`): void {
     const inside = within(level, tooDeep);
     this.mapHeader(entries.length);
     let count = 0;
     try {
       for (const [key, value] of entries) {
         if (!isHashable(key)) {
-          throw refused(`${describe(key)} cannot be the key of a map: use a Tuple`);
+          throw unhashable(key, "be the key of a map");
         }
         this.value(key, inside);
         this.value(value, inside);
         count++;
       }
     } catch (error) {
-      throw Misfit.at(() => entryPart(entries[count]?.[0], count), error);
+      throw Misfit.at(() => part(entries[count]?.[0], count), error);
     }
   }
 
@@ -166,7 +167,7 @@ class Writer {
     if (isBytes(value)) {
       this.#binary(value);
     } else if (types.isAnyArrayBuffer(value)) {
-      this.#binary(isDetached(value) ? new Uint8Array(0) : new Uint8Array(value), value);
+      this.#binary(new Uint8Array(present(value)));
     } else if (value instanceof Tuple) {
       this.extension(TUPLE, () => this.sequence(value, value.length, payload(level)));
     } else if (Array.isArray(value)) {
@@ -193,7 +194,7 @@ class Writer {
   #set(value: Set<unknown>, level: Level): void {
     for (const item of value) {
       if (!isHashable(item)) {
-        throw refused(`${describe(item)} cannot be in a set: use a Tuple or a FrozenSet`);
+        throw unhashable(item, "be in a set");
       }
     }
     this.extension(value instanceof FrozenSet ? FROZENSET : SET, () => this.sequence(value, value.size, payload(level)));
@@ -216,7 +217,7 @@ class Writer {
     if (!isBytes(data)) {
       throw refused(`the data of an extension is ${describe(data)}, not a Uint8Array`);
     }
-    this.scalar(new ExtData(code, data));
+    this.scalar(new ExtData(code, present(data)));
   }
 
   #date(value: Date): void {
@@ -257,11 +258,8 @@ class Writer {
   }
 
   /** Written here, since the encoder would copy the bytes twice. */
-  #binary(value: Uint8Array, memory: ArrayBufferLike = value.buffer): void {
-    const { length } = value;
-    if (length === 0 && isDetached(memory)) {
-      throw refused("the memory of bytes was transferred, so that they are gone: pass them before that, or a copy");
-    }
+  #binary(value: Uint8Array): void {
+    const { length } = present(value);
     const header = length < 0x100 ? [0xc4, length] : [length < 0x10000 ? 0xc5 : 0xc6, ...bigEndian(length, length < 0x10000 ? 2 : 4)];
     this.#append(Uint8Array.from(header));
     this.#append(value);
@@ -297,6 +295,14 @@ function entriesOf(kwargs: unknown): [unknown, unknown][] {
     throw refused(`the keyword arguments are ${describe(kwargs)}, not a plain object or a Map`);
   }
   return Object.entries(kwargs);
+}
+
+/** Refuses bytes that are gone. */
+function present<T extends Uint8Array | ArrayBufferLike>(data: T): T {
+  if (isGone(data)) {
+    throw refused("the memory of bytes was transferred or made smaller, so that they are gone: pass them before that, or a copy");
+  }
+  return data;
 }
 
 function extensionHeader(code: number, length: number): number[] {

@@ -1,7 +1,8 @@
 import { types } from "node:util";
 
+import { isName } from "../unknown_name.js";
 import { describe } from "./profile.js";
-import { Kwargs } from "./types.js";
+import { Kwargs, Tuple } from "./types.js";
 
 /** The most parts of a place that a message tells; of more, as many at either end. */
 const MAX_PARTS = 12;
@@ -27,9 +28,18 @@ export class Misfit extends Error {
   }
 }
 
-/** The place of an entry: its name where a program would write that, otherwise its number. Names are content. */
-export function entryPart(name: unknown, number: number): string {
-  return typeof name === "string" && /^[A-Za-z_$][\w$]{0,39}$/.test(name) ? `.${name}` : `{${number}}`;
+/** The place of a keyword argument: its name where a program would write that, otherwise its number. */
+export function nameOrNumber(name: unknown, number: number): string {
+  return isName(name) ? `.${name}` : `{${number}}`;
+}
+
+/** That Python cannot hash what a value stands for, so that it cannot be where it is. */
+export function unhashable(value: unknown, where: string): Misfit {
+  if (value instanceof Tuple) {
+    return new Misfit(`a Tuple that holds an array, a map or a set cannot ${where}: put Tuples and FrozenSets into it`);
+  }
+  const remedy = Array.isArray(value) ? "use a Tuple" : types.isSet(value) ? "use a FrozenSet" : "use text, a number, bytes or a Tuple";
+  return new Misfit(`${describe(value)} cannot ${where}: ${remedy}`);
 }
 
 /** That there is no form for a value, and what to do about it. */

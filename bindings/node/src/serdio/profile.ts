@@ -1,6 +1,7 @@
 import { types } from "node:util";
 
 import { argumentError } from "../failure.js";
+import { unknownName } from "../unknown_name.js";
 import { Complex, Ext, Float, FrozenSet, Tuple } from "./types.js";
 
 /** Names of the envelope's two entries. */
@@ -21,14 +22,20 @@ export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value);
 }
 
-/** Whether memory was transferred to somebody else. Views of it look empty. */
-export function isDetached(memory: ArrayBufferLike): boolean {
-  if (memory.byteLength > 0) {
-    return false;
-  }
+const itemsOf = (Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array).keys;
+
+/**
+ * Whether memory was transferred to somebody else, or a view's part of it is there no more since it was made smaller.
+ * Views look empty then.
+ */
+export function isGone(data: ArrayBufferLike | ArrayBufferView): boolean {
   try {
-    // The property `detached` is newer than Node 20.
-    new Uint8Array(memory);
+    if (types.isTypedArray(data)) {
+      itemsOf.call(data as Uint8Array);
+    } else if (data.byteLength === 0 && !ArrayBuffer.isView(data)) {
+      // The property `detached` is newer than Node 20.
+      new Uint8Array(data);
+    }
     return false;
   } catch {
     return true;
@@ -40,12 +47,12 @@ export const optionNames = ["extensions", "exactFloats", "maps"] as const;
 
 /** Checks the options of encoding or decoding. */
 export function checkNames(options: object): void {
-  if (typeof options !== "object" || options === null) {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw argumentError("argument.serdio", `the options of serdio are ${describe(options)}, not an object: pass ${optionNames.join(", ")}, or none`);
   }
   for (const name of Object.keys(options)) {
     if (!optionNames.includes(name as (typeof optionNames)[number])) {
-      throw argumentError("argument.serdio", `serdio has no option ${JSON.stringify(name)}: use ${optionNames.join(", ")}`);
+      throw argumentError("argument.serdio", `serdio has no option ${unknownName(name, options)}: use ${optionNames.join(", ")}`);
     }
   }
 }
