@@ -3,6 +3,7 @@ import { types } from "node:util";
 import { argumentError } from "./failure.js";
 import { ruleNames } from "./native_names.js";
 import { isDate } from "./serdio/datetime.js";
+import { unknownName } from "./unknown_name.js";
 
 /**
  * Accepts every genuine enclave, whoever built it and whatever code it runs: the function's
@@ -42,9 +43,9 @@ export interface ReleaseRules {
 
 /**
  * The policy as the library's options carry it. checksum, that of a function reference, is
- * pinned beside what the policy says.
+ * pinned beside what the policy says. errors call the rules what called makes of their names.
  */
-export function policyJSON(policy: typeof ACCEPT_ANY_ENCLAVE | PolicyRules, checksum?: string): unknown {
+export function policyJSON(policy: typeof ACCEPT_ANY_ENCLAVE | PolicyRules, checksum?: string, called = (name: keyof PolicyRules): string => name): unknown {
   if (policy === ACCEPT_ANY_ENCLAVE) {
     return checksum === undefined ? policy : { function_checksum: checksum };
   }
@@ -57,10 +58,11 @@ export function policyJSON(policy: typeof ACCEPT_ANY_ENCLAVE | PolicyRules, chec
   const rules: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(policy)) {
     if (!Object.hasOwn(ruleNames, name)) {
-      throw unknownRule(name);
+      throw unknownRule(name, policy);
     }
     if (value !== undefined) {
-      rules[ruleNames[name as keyof PolicyRules]] = rule(name, value);
+      const known = name as keyof PolicyRules;
+      rules[ruleNames[known]] = rule(known, value, called(known));
     }
   }
   if (checksum !== undefined) {
@@ -69,11 +71,11 @@ export function policyJSON(policy: typeof ACCEPT_ANY_ENCLAVE | PolicyRules, chec
   return rules;
 }
 
-function unknownRule(name: string): Error {
+function unknownRule(name: string, policy: object): Error {
   if (Object.values(ruleNames).includes(name)) {
     return inFile(name);
   }
-  return argumentError("argument.policy", `the policy has no rule ${JSON.stringify(name)}: use ${Object.keys(ruleNames).join(", ")}`);
+  return argumentError("argument.policy", `the policy has no rule ${unknownName(name, policy)}: use ${Object.keys(ruleNames).join(", ")}`);
 }
 
 /** The error for a name that stands in files, in the form that all languages share. */
@@ -84,7 +86,7 @@ function inFile(name: string): Error {
   );
 }
 
-function rule(name: string, value: unknown): unknown {
+function rule(name: keyof PolicyRules, value: unknown, called: string): unknown {
   switch (name) {
     case "pcrs":
       return lists(value);
@@ -95,12 +97,12 @@ function rule(name: string, value: unknown): unknown {
       return value.map(release);
     case "maxAge":
     case "futureSkew":
-      return plain(name, value, Number.isFinite(value), "a number of milliseconds");
+      return plain(called, value, Number.isFinite(value), "a number of milliseconds");
     case "allowDebug":
     case "any":
-      return plain(name, value, typeof value === "boolean", "true or false");
+      return plain(called, value, typeof value === "boolean", "true or false");
     default:
-      return plain(name, value, typeof value === "string", "text of 64 hex digits");
+      return plain(called, value, typeof value === "string", "text of 64 hex digits");
   }
 }
 
@@ -122,7 +124,7 @@ function release(value: unknown): unknown {
     throw inFile(unknown);
   }
   if (unknown !== undefined) {
-    throw argumentError("argument.policy", `a release of the policy has no rule ${JSON.stringify(unknown)}: use name, pcrs, notAfter`);
+    throw argumentError("argument.policy", `a release of the policy has no rule ${unknownName(unknown, value)}: use name, pcrs, notAfter`);
   }
   if (typeof name !== "string") {
     throw argumentError("argument.policy", "a release of the policy has a name that is not text");

@@ -60,8 +60,45 @@ describe("a policy in the form of all languages", () => {
     });
   }
 
+  for (const [text, message] of [
+    ['{"max_age_ms": "5", "pcrs": {}}', "the policy's max_age_ms is not a number of milliseconds"],
+    ['{"allow_debug": 1}', "the policy's allow_debug is not true or false"],
+    ['{"function_checksum": 1}', "the policy's function_checksum is not text of 64 hex digits"],
+    ['{"releases": [{"name": "a", "pcrs": {}, "not_after": "tomorrow"}]}', "the not_after of release 1 of the policy is no RFC 3339 time: write it as \"2027-01-31T00:00:00Z\""],
+    ['{"releases": [{"name": "a", "pcrs": {}, "notAfter": "tomorrow"}]}', 'a release of the policy has no rule "notAfter": use name, pcrs, not_after'],
+  ] as const) {
+    test(`is spoken of in the words of the file: ${text}`, () => {
+      assert.throws(() => Policy.parse(text), { message, reason: "argument.policy" });
+    });
+  }
+
+  const pcrs = { 0: "5a".repeat(48) };
+  for (const [what, policy, reason, message] of [
+    ["that pins nothing", {}, "argument.policy_empty", /pins nothing/],
+    ["of no PCR", { pcrs: {} }, "argument.policy_empty", /pins nothing/],
+    ["that pins and takes any", { pcrs, any: true }, "argument.policy", /says any as well/],
+    ["of an age that is a fraction", { pcrs, maxAge: 1.5 }, "argument.policy", /maxAge/],
+    ["of an age of nothing", { pcrs, maxAge: 0 }, "argument.policy", /maxAge/],
+    ["of a skew below nothing", { pcrs, futureSkew: -1 }, "argument.policy", /futureSkew/],
+    ["of a PCR that is not hex", { pcrs: { 0: "zz" } }, "argument.policy", /PCR0/],
+    ["of a PCR of another size", { pcrs: { 0: "5a" } }, "argument.policy", /PCR0/],
+    ["of a PCR without a value", { pcrs: { 3: [] } }, "argument.policy", /PCR3/],
+    ["of a PCR that there is not", { pcrs: { 32: pcrs[0] } }, "argument.policy", /0 to 31/],
+    ["of a checksum that is too short", { functionChecksum: "aa" }, "argument.policy", /functionChecksum/],
+    ["of a release without PCRs", { releases: [{ name: "a", pcrs: {} }] }, "argument.policy", /release 1 of the policy/],
+    ["of a release without a name", { releases: [{ name: "", pcrs }] }, "argument.policy", /release 1 of the policy/],
+    ["of two releases of a name", { releases: [{ name: "a", pcrs }, { name: "a", pcrs }] }, "argument.policy", /release 2 of the policy/],
+    ["of a release that ends too late to be written", { releases: [{ name: "a", pcrs, notAfter: new Date(8.64e15) }] }, "argument.policy", /release 1 of the policy/],
+  ] as [string, PolicyRules, string, RegExp][]) {
+    test(`is not written ${what}, as the library does not take it`, async () => {
+      assert.throws(() => Policy.stringify(policy), { message, reason });
+      using cape = new Cape({ url: "ws://127.0.0.1:1", policy });
+      await assert.rejects(cape.connect("a/b"), fault(ArgumentError, reason));
+    });
+  }
+
   test("is written as it is read", () => {
-    const rules: PolicyRules = { pcrs: { 0: ["5a".repeat(48)] }, functionChecksum: checksum, maxAge: 5, releases: [{ name: "a", pcrs: { 1: ["00"] }, notAfter: new Date(0) }] };
+    const rules: PolicyRules = { pcrs: { 0: ["5a".repeat(48)] }, functionChecksum: checksum, maxAge: 5, releases: [{ name: "a", pcrs: { 1: ["00".repeat(32)] }, notAfter: new Date(0) }] };
     const text = Policy.stringify(rules);
     assert.deepEqual(Policy.parse(text), rules);
     assert.deepEqual(Object.keys(JSON.parse(text) as object), ["pcrs", "function_checksum", "max_age_ms", "releases"]);
