@@ -1,4 +1,5 @@
 import { argumentError } from "./failure.js";
+import { unknownName } from "./unknown_name.js";
 
 /** How far a call is, in bytes as they go over the network. */
 export interface Progress {
@@ -39,18 +40,34 @@ export function isTimeout(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
 }
 
+/** Tells whether value is an AbortSignal. Not by its class: test environments bring AbortSignals of their own. */
+export function isSignal(value: unknown): value is AbortSignal {
+  const signal = value as Partial<AbortSignal> | null | undefined;
+  return typeof signal === "object" && typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
+}
+
+/** Refuses options that are no object of options; whose says whose they are, and names which there are. */
+export function checkObject(options: unknown, whose: string, names: readonly string[]): void {
+  if (isSignal(options)) {
+    throw argumentError("argument.options", `${whose} are an AbortSignal, which is not an object of options: pass { signal }`);
+  }
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw argumentError("argument.options", `${whose} are not an object: pass ${names.join(", ")}, or none`);
+  }
+}
+
+/** What any call may be told. */
+export const callNames = ["signal", "timeout", "onProgress"] as const;
+
 /** Checks the options of a call. others are names that the caller knows besides. */
 export function callOptions(options: CallOptions = {}, others: readonly string[] = []): CheckedOptions {
-  if (typeof options !== "object" || options === null) {
-    throw argumentError("argument.options", "the options of the call are not an object: pass signal, timeout, onProgress, or none");
-  }
+  checkObject(options, "the options of the call", callNames);
   const { signal, timeout = 0, onProgress, ...rest } = options;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
-    throw argumentError("argument.options", `a call has no option ${JSON.stringify(unknown)}: use ${[...others, "signal", "timeout", "onProgress"].join(", ")}`);
+    throw argumentError("argument.options", `a call has no option ${unknownName(unknown, options)}: use ${[...others, ...callNames].join(", ")}`);
   }
-  // Not instanceof: test environments bring AbortSignals of their own.
-  if (signal !== undefined && !(typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function")) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw argumentError("argument.options", "the signal is not an AbortSignal");
   }
   if (!isTimeout(timeout)) {

@@ -1,5 +1,5 @@
 import { onAbort } from "./aborting.js";
-import { type CallOptions, callOptions, type CheckedOptions, DEFAULT_TIMEOUT } from "./call_options.js";
+import { type CallOptions, callNames, callOptions, checkObject, type CheckedOptions, DEFAULT_TIMEOUT } from "./call_options.js";
 import type { ClientOptions } from "./cape_options.js";
 import { Connection } from "./connection.js";
 import { CapeError } from "./errors.js";
@@ -122,7 +122,8 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
 
   /** Calls as {@link Cape.call} does, with options of this call, and those of serdio, before the arguments. */
   async callWith<T = unknown>(options: CallOptions & SerdioOptions, ...args: unknown[]): Promise<T> {
-    const { extensions, exactFloats, maps, ...rest } = callWithOptions(options);
+    checkObject(options, "the options of callWith, its first argument (call has none),", [...optionNames, ...callNames]);
+    const { extensions, exactFloats, maps, ...rest } = options;
     const call = callOptions(rest, optionNames);
     const last = args.at(-1);
     const [positional, named] = last instanceof serdio.Kwargs ? [args.slice(0, -1), last.values] : [args, {}];
@@ -155,7 +156,10 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
     }
   }
 
-  /** Closes the connection. What is under way is refused with ClosedError. May be called again, and at any time. */
+  /**
+   * Closes the connection. A connect, an invoke or a call that is under way is refused with ClosedError; run and what
+   * is asked of the service have connections of their own, and go on. May be called again, and at any time.
+   */
   close(): void {
     this.#connecting?.abort(() => notSent("closed while connecting: connect again"));
     this.#connecting = undefined;
@@ -220,13 +224,6 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
       console.error(`libcape: ${what}`);
     }
   }
-}
-
-function callWithOptions(options: CallOptions & SerdioOptions): CallOptions & SerdioOptions {
-  if (typeof options !== "object" || options === null) {
-    throw argumentError("argument.options", "the first argument of callWith, its options, is not an object: pass { signal, timeout, extensions }, or use call");
-  }
-  return options;
 }
 
 /** The bytes of an input in either manner. */

@@ -1,7 +1,11 @@
+import { checkObject } from "./call_options.js";
 import { argumentError } from "./failure.js";
 import { type FaultName, faultRefused } from "./faults.js";
 import { local } from "./local_path.js";
 import { Enclave } from "./native_enclave.js";
+import { unknownName } from "./unknown_name.js";
+
+const names = ["python", "tls", "log", "faults", "listen", "idleTimeout"];
 
 /** How a {@link LocalEnclave} runs. */
 export interface LocalEnclaveOptions {
@@ -67,13 +71,11 @@ export class LocalEnclave {
    * @throws ArgumentError for a folder or an option that cannot be used.
    */
   static async start(folders: string | URL | readonly (string | URL)[], options: LocalEnclaveOptions = {}): Promise<LocalEnclave> {
-    if (typeof options !== "object" || options === null) {
-      throw argumentError("argument.options", "the options of the enclave are not an object: pass python, tls, log, faults, listen, idleTimeout, or none");
-    }
+    checkObject(options, "the options of the enclave", names);
     const { python, tls, log, faults, listen, idleTimeout, ...rest } = options;
     const [unknown] = Object.keys(rest);
     if (unknown !== undefined) {
-      throw argumentError("argument.options", `there is no option ${JSON.stringify(unknown)}: use python, tls, log, faults, listen, idleTimeout`);
+      throw argumentError("argument.options", `there is no option ${unknownName(unknown, options)}: use ${names.join(", ")}`);
     }
     const list: readonly unknown[] = Array.isArray(folders) ? folders : [folders];
     const starting = Enclave.start({
@@ -88,7 +90,7 @@ export class LocalEnclave {
     try {
       return new LocalEnclave(await starting);
     } catch (error) {
-      throw Array.isArray(faults) ? faultRefused(error, faults) : error;
+      throw faultRefused(error);
     }
   }
 
@@ -102,7 +104,7 @@ export class LocalEnclave {
     try {
       this.#enclave.setFaults(faults);
     } catch (error) {
-      throw faultRefused(error, faults);
+      throw faultRefused(error);
     }
   }
 

@@ -23,11 +23,8 @@ export type KnownFault = (typeof faultNames)[number];
 /** The same, or a name that only a later library knows. */
 export type FaultName = KnownFault | (string & {});
 
-/** The error where the library has refused these faults: that it knows no such name, with those that there are. */
-export function faultRefused(error: unknown, faults: readonly unknown[]): unknown {
-  const unknown = faults.find((name) => !(faultNames as readonly unknown[]).includes(name));
-  if (!(error instanceof ArgumentError && error.reason === "argument.fault") || typeof unknown !== "string") {
-    return error;
-  }
-  return argumentError("argument.fault", `no fault is named ${JSON.stringify(unknown)}: use ${faultNames.join(", ")}`);
+/** The error where the library has refused a fault: that it knows no such name, with those that there are. */
+export function faultRefused(error: unknown): unknown {
+  const [, unknown] = (error instanceof ArgumentError && error.reason === "argument.fault" && /^(no fault is named ".*"): cape\.h /.exec(error.message)) || [];
+  return unknown === undefined ? error : argumentError("argument.fault", `${unknown}: use ${faultNames.join(", ")}`, error);
 }

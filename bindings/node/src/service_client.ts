@@ -1,4 +1,4 @@
-import { type CallOptions, callOptions } from "./call_options.js";
+import { type CallOptions, callNames, callOptions, checkObject } from "./call_options.js";
 import { publicDer, publicPem, seal } from "./cape_key.js";
 import { type ClientOptions, type Settings, settings } from "./cape_options.js";
 import { argumentError, neverSent } from "./failure.js";
@@ -126,9 +126,7 @@ export class ServiceClient<R extends Results = "bytes"> {
    * text as its input sees the plaintext. Text is taken as UTF-8. Without a key, `key` asks for it.
    */
   async encrypt(input: Data, options: EncryptOptions = {}): Promise<string> {
-    if (typeof options !== "object" || options === null) {
-      throw argumentError("argument.options", "the options of encrypt are not an object: pass key, username, signal, timeout, or none");
-    }
+    checkObject(options, "the options of encrypt", ["key", "username", ...callNames]);
     const { key, username, ...call } = options;
     const { signal } = callOptions(call);
     if (signal?.aborted) {
@@ -145,6 +143,9 @@ export class ServiceClient<R extends Results = "bytes"> {
   /**
    * Sends a function to the enclave, sealed to its Cape key: a folder with an `app.py`, or a zip of
    * one. Resolves to what `connect` takes to mean this code and no other.
+   *
+   * `timeout` bounds each wait for the service, not the whole, since a function may be large; `signal:
+   * AbortSignal.timeout(ms)` bounds the whole.
    */
   async deploy(path: string | URL, options: DeployOptions = {}): Promise<Deployed> {
     const { name, public: isPublic, timeout, ...call } = split(options, "name", "public");
@@ -153,7 +154,7 @@ export class ServiceClient<R extends Results = "bytes"> {
     return JSON.parse(answer.toString()) as Deployed;
   }
 
-  /** Has a function run once with input, without deploying it. path is as for {@link deploy}. */
+  /** Has a function run once with input, without deploying it. path, and what `timeout` bounds, are as for {@link deploy}. */
   async test(path: string | URL, input: Data, options?: CallOptions): Promise<ResultOf<R>> {
     const { timeout, ...call } = callOptions(options);
     const bytes = new Uint8Array(bytesOf(input));
@@ -211,9 +212,7 @@ export class ServiceClient<R extends Results = "bytes"> {
 
 /** Splits options into those of these names, and those of a call, which are checked. */
 function split<O extends CallOptions>(options: O, ...names: (keyof O & string)[]): O & ReturnType<typeof callOptions> {
-  if (typeof options !== "object" || options === null) {
-    throw argumentError("argument.options", `the options are not an object: pass ${[...names, "signal", "timeout", "onProgress"].join(", ")}, or none`);
-  }
+  checkObject(options, "the options", [...names, ...callNames]);
   const rest = Object.fromEntries(Object.entries(options).filter(([name]) => !(names as string[]).includes(name)));
   return { ...options, ...callOptions(rest, names) };
 }

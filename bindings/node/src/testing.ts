@@ -13,6 +13,7 @@
  * });
  * ```
  */
+import { checkObject } from "./call_options.js";
 import { Cape } from "./cape.js";
 import type { CapeOptions, ClientOptions } from "./cape_options.js";
 import { LocalEnclave, type LocalEnclaveOptions, type LocalFunction } from "./enclave.js";
@@ -137,9 +138,10 @@ export class TestEnclave implements AsyncDisposable {
 
 /** Starts a local enclave that serves each folder, which has an `app.py`, as `local/<folder name>`. */
 export async function startLocalEnclave(folders: string | URL | readonly (string | URL)[], options: TestEnclaveOptions = {}): Promise<TestEnclave> {
+  checkObject(options, "the options of the enclave", ["context", "python", "tls", "log", "faults", "listen", "idleTimeout"]);
   const { context, faults, ...rest } = options;
   const register = context && registrar(context);
-  const enclave = new TestEnclave(await LocalEnclave.start(folders, { ...rest, ...(faults && { faults: faults.map(faultOf) }) }));
+  const enclave = new TestEnclave(await LocalEnclave.start(folders, { ...rest, faults: Array.isArray(faults) ? faults.map(faultOf) : faults }));
   register?.(() => enclave.close());
   return enclave;
 }

@@ -77,7 +77,7 @@ describe("Cape", { timeout: 120_000 }, () => {
     using cape = await connected("local/pythagorean");
     const refusals: [Promise<unknown>, RegExp][] = [
       [cape.callWith({ extension: true } as never, 3, 4), /a call has no option "extension": use extensions, exactFloats, maps, signal, timeout, onProgress$/],
-      [cape.callWith(3 as never, 4), /the first argument of callWith.* is not an object: .* or use call$/],
+      [cape.callWith(3 as never, 4), /the options of callWith, its first argument \(call has none\), are not an object: pass extensions, .*, or none$/],
       [cape.call(3, 4, AbortSignal.timeout(1_000)), /args\[2\]: .* AbortSignal .*callWith\(\{ signal, timeout \}/],
     ];
     for (const [refusal, message] of refusals) {
@@ -95,7 +95,15 @@ describe("Cape", { timeout: 120_000 }, () => {
       await assert.rejects(act, /transferred/);
     }
     await assert.rejects(verify(view, { policy: ACCEPT_ANY_ENCLAVE }), fault(ArgumentError, "argument.input"));
-    assert.equal((await cape.invoke({ data: new ArrayBuffer(0) })).length, 0);
+    const small = new ArrayBuffer(8, { maxByteLength: 8 });
+    const outside = [new Uint8Array(small, 4, 4), new Float32Array(small, 4, 1), new DataView(small, 4, 4)];
+    small.resize(0);
+    for (const data of outside) {
+      await assert.rejects(cape.invoke({ data }), /^ArgumentError: the memory of the bytes was transferred or made smaller/);
+    }
+    for (const data of [new ArrayBuffer(0), small, new BigInt64Array(0)]) {
+      assert.equal((await cape.invoke({ data })).length, 0);
+    }
   });
 
   test("says of an input without data that it has none", async () => {

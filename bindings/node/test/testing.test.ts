@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
-import { ArgumentError, AttestationError, type CapeError, ClosedError, counters, faultNames, PolicyError, TimeoutError } from "libcape";
+import { ArgumentError, AttestationError, type CapeError, ClosedError, counters, faultNames, LocalEnclave, PolicyError, TimeoutError } from "libcape";
 import { startLocalEnclave, type TestEnclave } from "libcape/testing";
 
 import { fault, functionFolder, packageFolder, python, repository } from "./support.js";
@@ -93,6 +93,14 @@ describe("a test that starts a local enclave", { timeout: 60_000 }, () => {
     await assert.rejects(refusal, fault(ArgumentError, "argument.options"));
     await assert.rejects(refusal, /in a suite leave it out, and call close from after or afterAll$/);
     assert.equal(counters().handles.enclaves, enclaves);
+  });
+
+  test("is refused options that are none, as by the enclave itself", async () => {
+    for (const options of [null, [], { faults: "slow" }, { faults: 5 }]) {
+      for (const start of [startLocalEnclave, LocalEnclave.start]) {
+        await assert.rejects(start(echo, options as never), fault(ArgumentError, "argument.options"));
+      }
+    }
   });
 
   test("serves what it is told to", async (context) => {
