@@ -59,13 +59,13 @@ export function checkObject(options: unknown, whose: string, names: readonly str
 /** What any call may be told. */
 export const callNames = ["signal", "timeout", "onProgress"] as const;
 
-/** Checks the options of a call. others are names that the caller knows besides. */
-export function callOptions(options: CallOptions = {}, others: readonly string[] = []): CheckedOptions {
+/** Checks the options of a call. others are names that the caller knows besides, and given what it was given. */
+export function callOptions(options: CallOptions = {}, others: readonly string[] = [], given: object = options): CheckedOptions {
   checkObject(options, "the options of the call", callNames);
   const { signal, timeout = 0, onProgress, ...rest } = options;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
-    throw argumentError("argument.options", `a call has no option ${unknownName(unknown, options)}: use ${[...others, ...callNames].join(", ")}`);
+    throw argumentError("argument.options", `a call has no option ${unknownName(unknown, given)}: use ${[...others, ...callNames].join(", ")}`);
   }
   if (signal !== undefined && !isSignal(signal)) {
     throw argumentError("argument.options", "the signal is not an AbortSignal");

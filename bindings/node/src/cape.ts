@@ -124,7 +124,7 @@ export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
   async callWith<T = unknown>(options: CallOptions & SerdioOptions, ...args: unknown[]): Promise<T> {
     checkObject(options, "the options of callWith, its first argument (call has none),", [...optionNames, ...callNames]);
     const { extensions, exactFloats, maps, ...rest } = options;
-    const call = callOptions(rest, optionNames);
+    const call = callOptions(rest, optionNames, options);
     const last = args.at(-1);
     const [positional, named] = last instanceof serdio.Kwargs ? [args.slice(0, -1), last.values] : [args, {}];
     const result = await this.#send(serdio.encode(positional, named, { extensions }), call);

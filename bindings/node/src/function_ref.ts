@@ -51,11 +51,8 @@ export class FunctionRef {
     if (typeof options !== "object" || options === null) {
       throw argumentError("argument.options", "the options of the function reference are not an object: pass checksum, token, or none");
     }
-    const { checksum, token, ...rest } = options;
-    const [unknown] = Object.keys(rest);
-    if (unknown !== undefined) {
-      throw argumentError("argument.options", `a function reference has no option ${unknownName(unknown, options)}: use checksum, token`);
-    }
+    checkNames(options, options);
+    const { checksum, token } = options;
     if (checksum !== undefined && !(typeof checksum === "string" && /^[0-9a-f]{64}$/i.test(checksum))) {
       throw argumentError("argument.policy", "the checksum of the function reference is not 64 hex digits: pass the SHA-256 of the function's zip");
     }
@@ -82,6 +79,15 @@ export class FunctionRef {
     }
     // Two more names, so that what deploy gives is a reference to what was deployed.
     const { id, name: _name, report: _report, ...options } = function_ as Deployed;
+    checkNames(options, function_);
     return new FunctionRef(id, options);
+  }
+}
+
+/** Refuses an option that there is not, among those that were given. */
+function checkNames(options: object, given: object): void {
+  const unknown = Object.keys(options).find((name) => name !== "checksum" && name !== "token");
+  if (unknown !== undefined) {
+    throw argumentError("argument.options", `a function reference has no option ${unknownName(unknown, given)}: use checksum, token`);
   }
 }

@@ -128,7 +128,7 @@ export class ServiceClient<R extends Results = "bytes"> {
   async encrypt(input: Data, options: EncryptOptions = {}): Promise<string> {
     checkObject(options, "the options of encrypt", ["key", "username", ...callNames]);
     const { key, username, ...call } = options;
-    const { signal } = callOptions(call);
+    const { signal } = callOptions(call, ["key", "username"], options);
     if (signal?.aborted) {
       throw neverSent(signal);
     }
@@ -214,7 +214,7 @@ export class ServiceClient<R extends Results = "bytes"> {
 function split<O extends CallOptions>(options: O, ...names: (keyof O & string)[]): O & ReturnType<typeof callOptions> {
   checkObject(options, "the options", [...names, ...callNames]);
   const rest = Object.fromEntries(Object.entries(options).filter(([name]) => !(names as string[]).includes(name)));
-  return { ...options, ...callOptions(rest, names) };
+  return { ...options, ...callOptions(rest, names, options) };
 }
 
 function functionPath(path: string | URL): string {

@@ -150,6 +150,18 @@ describe("an unknown option", () => {
     });
   }
 
+  test("is counted among all that the caller gave", async () => {
+    const odd = { "hunter2 secret": 1 };
+    for (const act of [
+      () => cape.list({ limit: 1, ...odd }),
+      () => cape.callWith({ extensions: true, ...odd }, 1),
+      () => cape.encrypt("x", { username: "ada", ...odd }),
+      () => cape.connect({ id: "a/b", ...odd }),
+    ]) {
+      assert.match(await message(act), / like number 2 of those given: use /);
+    }
+  });
+
   test("is not repeated where a file has it twice", async () => {
     assert.match(await message(() => Policy.parse('{"any": true, "any": true}')), /says "any" twice$/);
     assert.doesNotMatch(await message(() => Policy.parse('{"pcrs": {"hunter2 x": "", "hunter2 x": ""}}')), /hunter2/);
