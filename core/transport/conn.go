@@ -208,15 +208,16 @@ func (c *Conn) CloseWith(code int, text string) {
 func (c *Conn) Refuse(code int, text string) {
 	_ = c.socket.WriteControl(websocket.CloseMessage,
 		websocket.FormatCloseMessage(code, text), time.Now().Add(closeWait))
-	patience := SpawnAfter(closeWait, func() { _ = c.Close() }, nil)
-	defer patience.Stop()
+	defer c.Close()
+	if c.socket.SetReadDeadline(time.Now().Add(closeWait)) != nil {
+		return
+	}
 	for {
 		_, reader, err := c.socket.NextReader()
 		if err == nil {
 			_, err = io.Copy(io.Discard, reader)
 		}
 		if err != nil {
-			_ = c.Close()
 			return
 		}
 	}
