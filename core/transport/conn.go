@@ -29,6 +29,7 @@ const (
 	bufferSize = 64 << 10         // of a frame that is written; larger messages go out in fragments
 	firstRead  = 512              // what a first message is read into, in bytes; it grows as they come
 	closeWait  = time.Second      // how long a close frame may take to leave
+	refuseWait = 5 * time.Second  // how long a peer that is busy sending may take to hear of it
 	pongWait   = 30 * time.Second // how long the answer to a ping may wait behind other writes
 )
 
@@ -40,7 +41,8 @@ type Conn struct {
 	writing   chan struct{} // holds one token: the right to write a message
 	answering atomic.Bool   // the answer to a ping is on its way
 	closed    atomic.Bool
-	sent      atomic.Int64 // bytes of messages, from the first one on
+	farewell  atomic.Pointer[websocket.CloseError] // the peer's
+	sent      atomic.Int64                         // bytes of messages, from the first one on
 	received  atomic.Int64
 	lastSize  int // of the message that was read last, in bytes
 }
@@ -49,7 +51,16 @@ func newConn(socket *websocket.Conn, network *quietConn, readLimit int64) *Conn 
 	c := &Conn{socket: socket, network: network, writing: make(chan struct{}, 1)}
 	socket.SetReadLimit(readLimit)
 	socket.SetPingHandler(c.pong)
+	socket.SetCloseHandler(c.heardFarewell)
 	return c
+}
+
+// heardFarewell answers the peer's close frame. Whoever is writing may find out sooner than the reader
+// that the connection is over, and knows why.
+func (c *Conn) heardFarewell(code int, text string) error {
+	c.farewell.Store(&websocket.CloseError{Code: code, Text: text})
+	_ = c.socket.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(closeWait))
+	return nil
 }
 
 // pong answers a ping without keeping the reader waiting: the answer may have to wait for a peer
@@ -203,13 +214,13 @@ func (c *Conn) CloseWith(code int, text string) {
 }
 
 // Refuse is CloseWith for whoever reads, and reads on until the peer has heard it: if it sends more
-// meanwhile, its machine may throw away what was not read before that. It takes at most about two
-// seconds.
+// meanwhile, and nobody reads it, its machine tells it of a lost connection before anything else. It
+// takes at most about six seconds.
 func (c *Conn) Refuse(code int, text string) {
 	_ = c.socket.WriteControl(websocket.CloseMessage,
 		websocket.FormatCloseMessage(code, text), time.Now().Add(closeWait))
 	defer c.Close()
-	if c.socket.SetReadDeadline(time.Now().Add(closeWait)) != nil {
+	if c.socket.SetReadDeadline(time.Now().Add(refuseWait)) != nil {
 		return
 	}
 	for {

@@ -53,9 +53,12 @@ func (c *Conn) readError(err error) error {
 
 func (c *Conn) writeError(err error) error {
 	var timeout net.Error
+	farewell := c.farewell.Load()
 	switch {
 	case c.closed.Load():
 		return &Error{"closed.local", "the connection was closed on this side", err}
+	case farewell != nil:
+		return c.readError(farewell)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &Error{"timeout.write", "the peer did not take the message before the deadline", err}
 	default:
