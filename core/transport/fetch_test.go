@@ -131,7 +131,7 @@ func TestFetchSaysWhetherAChangeMayHaveBeenMade(t *testing.T) {
 			r := fetchFrom(t, func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				c.give(cancel, w)
-				<-ctx.Done()
+				<-r.Context().Done()
 			})
 			r.Method, r.Body = c.method, []byte("{}")
 			_, _, err := Fetch(ctx, r)

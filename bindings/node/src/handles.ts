@@ -17,9 +17,11 @@ export type Place = BigUint64Array;
 type Told = { thread: number; memory: SharedArrayBuffer } | { thread: number; maker: number; isOver: boolean };
 
 const BLOCK = 256;
-const CHANNEL = "libcape: handles of threads";
-const BLOCKS = Symbol.for("libcape.blocks");
-const LISTENS = Symbol.for("libcape.listens");
+
+// Another copy of this package has a library of its own, with handles of its own.
+const CHANNEL = `libcape: handles of threads of ${__filename}`;
+const BLOCKS = Symbol.for(`libcape.blocks of ${__filename}`);
+const LISTENS = Symbol.for(`libcape.listens of ${__filename}`);
 
 /** What this thread keeps once, however often the package is evaluated in it, as some test frameworks do. */
 const kept = process as { [BLOCKS]?: SharedArrayBuffer[]; [LISTENS]?: boolean };

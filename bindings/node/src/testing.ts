@@ -141,7 +141,7 @@ export async function startLocalEnclave(folders: string | URL | readonly (string
   checkObject(options, "the options of the enclave", ["context", "python", "tls", "log", "faults", "listen", "idleTimeout"]);
   const { context, faults, ...rest } = options;
   const register = context && registrar(context);
-  const enclave = new TestEnclave(await LocalEnclave.start(folders, { ...rest, faults: Array.isArray(faults) ? faults.map(faultOf) : faults }));
+  const enclave = new TestEnclave(await LocalEnclave.start(folders, { ...rest, faults: Array.isArray(faults) ? faults.map(faultOf) : faults || undefined }));
   register?.(() => enclave.close());
   return enclave;
 }

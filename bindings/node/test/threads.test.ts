@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { copyFile, cp, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 
-import { type Counters, counters, LocalEnclave } from "libcape";
+import { ACCEPT_ANY_ENCLAVE, Cape, type Counters, counters, LocalEnclave } from "libcape";
 
-import { functionFolder, packageFolder, python } from "./support.js";
+import { functionFolder, packageFolder, python, repository } from "./support.js";
 
 const library = pathToFileURL(`${packageFolder}dist/index.js`).href;
 
@@ -98,5 +101,24 @@ describe("worker threads", { timeout: 120_000 }, () => {
       process.exit(3);`);
     assert.deepEqual(await once(exiting, "exit"), [3]);
     assert.deepEqual(counters().handles, atFirst);
+  });
+
+  test("leave nothing that another copy of the package has made, with a library of its own", async (t) => {
+    const copy = await mkdtemp(join(tmpdir(), "libcape-copy-"));
+    t.after(() => rm(copy, { recursive: true }));
+    await cp(join(packageFolder, "dist"), join(copy, "dist"), { recursive: true });
+    await copyFile(join(packageFolder, "package.json"), join(copy, "package.json"));
+    await copyFile(repository("build/libcape.so"), join(copy, "dist/libcape.so"));
+    await symlink(join(packageFolder, "node_modules"), join(copy, "node_modules"));
+    const other = pathToFileURL(join(copy, "dist/index.js")).href;
+    await import(other);
+    const program = `import { parentPort } from "node:worker_threads";
+      import { LocalEnclave } from ${JSON.stringify(other)};
+      parentPort.postMessage((await LocalEnclave.start(${JSON.stringify(functionFolder("echo"))}, { python: ${JSON.stringify(python())} })).url);
+      setInterval(() => undefined, 1000);`;
+    const starting = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
+    const url = (await said(starting)) as string;
+    await starting.terminate();
+    await assert.rejects(new Cape({ url, policy: ACCEPT_ANY_ENCLAVE }).connect("local/echo"), { reason: "connect.refused" });
   });
 });

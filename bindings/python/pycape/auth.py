@@ -41,8 +41,8 @@ def stored_token(url: str, required: bool = True) -> str | None:
     found = _found(config.auth_file(), url)
     if isinstance(found, str):
         return found
-    if not required and isinstance(found, _NotForThis):
-        not_offered(found.why, expected=found.cause is not None)
+    if not required and found.is_absent:
+        not_offered(found.why, expected=isinstance(found.cause, FileNotFoundError))
         return None
     raise found.error()  # from here, where no variable holds what is in the file
 
@@ -62,6 +62,7 @@ class _NotForThis(NamedTuple):
 
     why: str
     cause: OSError | None = None
+    is_absent: bool = True
 
     def error(self) -> CapeError:
         error = ArgumentError(
@@ -76,6 +77,8 @@ class _NoLogin(NamedTuple):
     """What is in the file is no login."""
 
     why: str
+    is_absent: bool = False
+    cause: None = None
 
     def error(self) -> CapeError:
         return AuthError(
@@ -102,7 +105,7 @@ def _found(path: str, url: str) -> str | _NotForThis | _NoLogin:
         saved = None
     token, host = _member(saved, "access_token"), _member(saved, "enclave_host")
     if not isinstance(token, str) or not token.strip():
-        return _NoLogin(f"{shown(path)} has no access_token")
+        return _NoLogin(f"{shown(path)} has no access_token", is_absent=isinstance(token, str))
     if not isinstance(host, (str, type(None))):
         return _NoLogin(f"{shown(path)} has an access_token, but an enclave_host that is none")
     if host and (not _host(host) or _host(host) != _host(url)):

@@ -38,12 +38,12 @@ class CapeError(Exception):
 
     @property
     def message(self) -> str:
-        given = self.__dict__.get("_message", self.args[0] if self.args else "")
+        given = self.__dict__.get("_CapeError__message", self.args[0] if self.args else "")
         return str(given)
 
     @message.setter
     def message(self, message: str) -> None:  # a program's own class may have one of its own
-        self._message = message
+        self.__message = message
 
     def __str__(self) -> str:
         return f"{self.message} ({self.reason})" if self.reason else self.message

@@ -196,7 +196,7 @@ def _owner(username: str | None, token: str | None) -> str:
         return f"user {username}"
     import hashlib
 
-    return f"token {hashlib.sha256((token or '').encode()).hexdigest()}"
+    return f"token {hashlib.sha256((token or '').encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _listed(answer: bytes) -> list[Any]:

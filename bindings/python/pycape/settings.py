@@ -10,6 +10,7 @@ from pycape import checks, config, errors, pem, policy as policies
 from pycape.enclave import LocalEnclave
 from pycape.errors import ArgumentError, ArgumentTypeError
 from pycape.log import logger
+from pycape.token import Secret
 
 #: The hosts of what earlier versions took where a program named none. That service has ended.
 ENDED = frozenset({"enclave.capeprivacy.com", "app.capeprivacy.com", "api.capeprivacy.com"})
@@ -39,7 +40,7 @@ class Settings(NamedTuple):
             return "without TLS it could be read on the way; give a wss:// url"
         if self.proxy is not None:
             return "without TLS the proxy could read it; give a wss:// url"
-        if self.insecure_ws:
+        if self.insecure_ws and _parts(self.url)[1] == "localhost":  # which may be any machine
             return "with insecure_ws it could leave this machine without TLS; give a wss:// url"
         return None
 
@@ -99,7 +100,7 @@ class Settings(NamedTuple):
             "policy": policy,
             "timeout_ms": self.timeout_ms,
             "insecure_ws": self.insecure_ws or None,
-            "proxy": self.proxy,
+            "proxy": self.proxy and Secret(self.proxy),
             "reconnect": self.reconnect or None,
             "signed_results": self.signed_results or None,
         }

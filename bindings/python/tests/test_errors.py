@@ -128,3 +128,12 @@ def test_the_message_of_a_programs_own_error_can_be_set() -> None:
 def test_an_error_that_never_called_its_base_class_can_be_shown() -> None:
     assert (Bare(7).message, str(Bare(7))) == ("7", "7")
     assert (Bare(7).reason, Bare(7).report) == ("", None)
+
+
+def test_what_a_programs_own_error_keeps_is_not_its_text() -> None:
+    class Own(pycape.CapeError):
+        def __init__(self, text: str, payload: bytes) -> None:
+            super().__init__(text)
+            self._message = payload
+
+    assert str(Own("disk full", b"customer data")) == "disk full"

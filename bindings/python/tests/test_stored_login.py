@@ -56,7 +56,6 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> Offered:
         ({"url": "ws://localhost:9", "proxy": "http://127.0.0.1:1"}, "the proxy could read it"),
         ({"url": "WS://127.0.0.1:9", "proxy": "http://127.0.0.1:1"}, "the proxy could read it"),
         ({"url": "ws://localhost:9", "insecure_ws": True}, "insecure_ws"),
-        ({"url": "http://[::1]:9", "insecure_ws": True}, "insecure_ws"),
         ({"url": "ws://192.0.2.1", "insecure_ws": True}, "without TLS it could be read on the way"),
     ],
 )
@@ -82,6 +81,8 @@ def test_a_login_never_leaves_this_machine_in_the_clear(
         {"url": HOST, "proxy": "http://127.0.0.1:1"},
         {"url": HOST, "insecure_ws": True},
         {"url": "WS://LOCALHOST:9"},
+        {"url": "http://[::1]:9", "insecure_ws": True},
+        {"url": "ws://127.0.0.1:9", "insecure_ws": True},
     ],
 )
 def test_a_login_goes_where_nobody_can_read_it(
@@ -203,7 +204,26 @@ def test_the_variables_that_a_traceback_shows_hold_no_login(
 
 
 @pytest.mark.parametrize("token", ["", "  ", "\n"])
-def test_a_blank_login_is_none(token: str, login: Callable[..., None]) -> None:
+def test_a_blank_login_is_none(token: str, login: Callable[..., None], offered: Offered) -> None:
     login(access_token=token)
     with pytest.raises(pycape.AuthError):
         Cape(HOST, policy="any").connect("user/name")
+    assert offered(Cape("ws://127.0.0.1:9", policy="any")) is None
+
+
+def test_a_login_that_cannot_be_read_is_told_of(
+    clean_environment: pathlib.Path, offered: Offered, caplog: pytest.LogCaptureFixture
+) -> None:
+    (clean_environment / ".config" / "cape" / "auth").mkdir(parents=True)
+    with caplog.at_level(logging.INFO, "pycape"):
+        assert offered(Cape("ws://127.0.0.1:9", policy="any")) is None
+    assert "cannot be read" in caplog.text
+
+
+def test_the_variables_of_a_call_hide_the_password_of_a_proxy() -> None:
+    cape = Cape("wss://127.0.0.1:9", "a.b.c", policy="any", proxy=f"http://user:{SECRET}@127.0.0.1:9")
+    with pytest.raises(pycape.ConnectError) as caught:
+        cape.connect("user/name")
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    shown = [repr(frame.f_locals["options"]) for frame in frames if "options" in frame.f_locals]
+    assert shown and SECRET not in "".join(shown)

@@ -92,7 +92,12 @@ func hostOf(address string) string {
 	if err != nil {
 		return ""
 	}
-	return strings.ToLower(parsed.Host)
+	return strings.Map(func(r rune) rune { // some letters beyond ASCII have a small form in it
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, parsed.Host)
 }
 
 // claim reads a text out of a token that is a JWT. Nobody has checked it: it is for showing only.
