@@ -6,14 +6,15 @@
 
 namespace {
 
-// The options of a request to the local enclave, which makes a Cape key and has no other route.
+// The options of a request to the local enclave, which makes a Cape key and has no other route. The
+// making takes a minute where each instruction is watched.
 std::string request(const Local &local, const std::string &name, const std::string &policy = "")
 {
     std::string options = "{\"request\": \"" + name + "\", \"url\": " + pick(local.enclave.info(), "url");
     if (!policy.empty()) {
         options += ", \"policy\": " + policy + ", \"attestation_roots\": " + pick(local.enclave.info(), "attestation_root");
     }
-    return options + "}";
+    return options + ", \"timeout_ms\": 300000}";
 }
 
 void what_is_sealed_to_the_key_reaches_the_function(const Local &local)
