@@ -246,6 +246,7 @@ SIZES   ?= 64,65536,1048576,16777216
 bench: build bindings ## what a call costs in each language, for SECONDS (75) and SIZES (64,65536,1048576,16777216 bytes)
 	$(GO) build -o build/bench ./tests/bench
 	build/bench -seconds $(SECONDS) -sizes $(SIZES) -json build/bench.json -cc "$(CC)" $(BENCH)
+	node tests/bench/eventloop.mjs $(VENV)/bin/python 5
 
 FUZZTIME ?= 30s
 
