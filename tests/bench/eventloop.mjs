@@ -7,7 +7,6 @@ import { Cape, LocalEnclave } from "../../bindings/node/dist/index.js";
 
 const GOAL = 20; // ms
 const IN_FLIGHT = 1000;
-const WARM_UP = 500; // ms
 const [python, seconds] = process.argv.slice(2);
 const folder = fileURLToPath(new URL("../functions/echo", import.meta.url));
 const input = Buffer.alloc(64);
@@ -24,7 +23,7 @@ const cape = new Cape({ enclave });
 await cape.connect("local/echo");
 
 async function measure() {
-  const end = performance.now() + WARM_UP + 1000 * Number(seconds);
+  const end = performance.now() + 1000 * Number(seconds);
   const running = () => performance.now() < end;
   const timers = [];
   const files = [];
@@ -34,7 +33,6 @@ async function measure() {
       await cape.invoke(input);
     }
   });
-  await new Promise((resolve) => setTimeout(resolve, WARM_UP));
   const ticking = (async () => {
     while (running()) {
       const due = performance.now() + 1;
