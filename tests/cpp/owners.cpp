@@ -122,16 +122,14 @@ void closing_wakes(const Local &local)
 {
     local.enclave.set_faults("[\"no_reply\"]");
     cape::Connection conn(local.options());
+    const auto bytes_sent = [] {
+        const std::string counters = cape::counters(), name = "\"bytes_sent\":";
+        return std::stoull(counters.substr(counters.find(name) + name.size()));
+    };
+    const auto before = bytes_sent();
     std::thread waiting(
         [&] { FAILS(CAPE_E_CLOSED, "closed.outcome_unknown", conn.invoke("never answered")); });
-    // Let the request leave: its bytes are counted when they have.
-    const std::string sent = "\"invokes\":";
-    const auto invokes = [&] {
-        const std::string counters = cape::counters();
-        return counters.substr(counters.find(sent), sent.size() + 4);
-    };
-    const std::string before = invokes();
-    for (int i = 0; i < 50 && invokes() == before; i++) {
+    for (int i = 0; i < 1500 && bytes_sent() == before; i++) { // until the request has left
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     conn.close();
