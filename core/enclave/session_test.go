@@ -153,7 +153,7 @@ func TestPingsAreAnsweredWhileAFunctionRuns(t *testing.T) {
 func TestAnIdleSessionIsClosedNormally(t *testing.T) {
 	t.Parallel()
 	e := start(t, enclave.Options{
-		IdleTimeout: 50 * time.Millisecond, Functions: []enclave.Function{{Name: "echo", Handler: echo}},
+		IdleTimeout: time.Second, Functions: []enclave.Function{{Name: "echo", Handler: echo}},
 	})
 	c := connect(t, e)
 	_, _, err := c.receive()

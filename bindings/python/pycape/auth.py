@@ -41,7 +41,7 @@ def stored_token(url: str, required: bool = True) -> str | None:
     found = _found(config.auth_file(), url)
     if isinstance(found, str):
         return found
-    if not required and found.is_absent:
+    if not required and not isinstance(found, _Damaged):
         not_offered(found.why, expected=isinstance(found.cause, FileNotFoundError))
         return None
     raise found.error()  # from here, where no variable holds what is in the file
@@ -57,12 +57,18 @@ def not_offered(why: str, expected: bool = False) -> None:
         (log.debug if expected else log.info)("no token is offered: %s", why)
 
 
-class _NotForThis(NamedTuple):
-    """There is no login that may be offered."""
+class _Refusal:
+    """Why there is no token to offer."""
 
-    why: str
-    cause: OSError | None = None
-    is_absent: bool = True
+    def __init__(self, why: str, cause: OSError | None = None) -> None:
+        self.why, self.cause = why, cause
+
+    def error(self) -> CapeError:
+        raise NotImplementedError
+
+
+class _NotForThis(_Refusal):
+    """There is no login that may be offered."""
 
     def error(self) -> CapeError:
         error = ArgumentError(
@@ -73,12 +79,8 @@ class _NotForThis(NamedTuple):
         return error
 
 
-class _NoLogin(NamedTuple):
-    """What is in the file is no login."""
-
-    why: str
-    is_absent: bool = False
-    cause: None = None
+class _Blank(_Refusal):
+    """The file is a login without a token."""
 
     def error(self) -> CapeError:
         return AuthError(
@@ -86,12 +88,16 @@ class _NoLogin(NamedTuple):
         )
 
 
+class _Damaged(_Blank):
+    """What is in the file is no login."""
+
+
 # The members of a JSON object, in their order.
 class _Members(list[tuple[str, Any]]):
     pass
 
 
-def _found(path: str, url: str) -> str | _NotForThis | _NoLogin:
+def _found(path: str, url: str) -> str | _Refusal:
     """The token in a file, or why it is none for a URL. It raises nothing: a traceback may show the
     variables, and these are secret."""
     try:
@@ -105,9 +111,10 @@ def _found(path: str, url: str) -> str | _NotForThis | _NoLogin:
         saved = None
     token, host = _member(saved, "access_token"), _member(saved, "enclave_host")
     if not isinstance(token, str) or not token.strip():
-        return _NoLogin(f"{shown(path)} has no access_token", is_absent=isinstance(token, str))
+        kind = _Blank if isinstance(token, str) else _Damaged
+        return kind(f"{shown(path)} has no access_token")
     if not isinstance(host, (str, type(None))):
-        return _NoLogin(f"{shown(path)} has an access_token, but an enclave_host that is none")
+        return _Damaged(f"{shown(path)} has an access_token, but an enclave_host that is none")
     if host and (not _host(host) or _host(host) != _host(url)):
         return _NotForThis(f"the login in {shown(path)} is for {shown(_host(host) or 'another host')}")
     return token.strip()

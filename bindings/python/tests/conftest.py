@@ -62,6 +62,19 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.fixture
+def tried_connects(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The options of the connects that the test tries, all of which fail."""
+    tried: list[dict[str, Any]] = []
+
+    def connect(options: dict[str, Any]) -> Any:
+        tried.append(options)
+        raise pycape.ConnectError("not here")
+
+    monkeypatch.setattr("pycape._ffi.connect", connect)
+    return tried
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
     """No test reads the settings or the login of who runs it, or leaves files where it was started.

@@ -358,11 +358,11 @@ HERE = "wss://enclave.example.com:8443"
 
 @pytest.mark.parametrize("host", [HERE, "https://ENCLAVE.example.com:8443/", "", None])
 def test_a_login_goes_to_the_host_that_it_is_for(
-    host: Any, clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    host: Any, clean_environment: pathlib.Path, tried_connects: list[Any]
 ) -> None:
     write_auth(clean_environment, json.dumps({"access_token": "from-file", "enclave_host": host}))
     cape = Cape(HERE, policy="any")
-    assert offered(cape, None, monkeypatch) == ("from-file", "access")
+    assert offered(cape, None, tried_connects) == ("from-file", "access")
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_a_login_for_another_host_is_none(
     host: str,
     client: Any,
     clean_environment: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tried_connects: list[Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     write_auth(clean_environment, json.dumps({"access_token": "from-file", "enclave_host": host}))
@@ -384,10 +384,10 @@ def test_a_login_for_another_host_is_none(
         assert caught.value.reason == "argument.token"  # type: ignore[attr-defined]
         assert "from-file" not in str(caught.value)
     with caplog.at_level(logging.INFO, "pycape"):
-        assert offered(Cape("ws://127.0.0.1:9", policy="any"), None, monkeypatch) == (None, None)
+        assert offered(Cape("ws://127.0.0.1:9", policy="any"), None, tried_connects) == (None, None)
     assert "no token is offered: the login in " in caplog.text and "from-file" not in caplog.text
     given = Cape(HERE, "given", policy="any")
-    assert offered(given, None, monkeypatch) == ("given", "access")
+    assert offered(given, None, tried_connects) == ("given", "access")
 
 
 def test_a_login_whose_host_is_no_text_is_none(clean_environment: pathlib.Path) -> None:
@@ -406,41 +406,34 @@ def test_a_login_without_a_token_is_a_runtime_error(
     assert isinstance(caught.value, pycape.AuthError)
 
 
-def offered(cape: Cape, token: str | None = None, monkeypatch: Any = None) -> Any:
-    """The options that a connect would hand to the library."""
-    seen: dict[str, Any] = {}
-
-    def connect(options: dict[str, Any]) -> Any:
-        seen.update(options)
-        raise pycape.ConnectError("not here")
-
-    monkeypatch.setattr("pycape._ffi.connect", connect)
+def offered(cape: Cape, token: str | None, tried: list[dict[str, Any]]) -> Any:
+    """The token that a connect would offer, and as what."""
     with pytest.raises(pycape.ConnectError):
         cape.connect("user/name", token)
-    return seen.get("token"), seen.get("token_type")
+    return tried[-1].get("token"), tried[-1].get("token_type")
 
 
 REMOTE: Any = {"url": "wss://enclave.example.com", "policy": "any"}
 
 
 def test_the_token_of_the_login_is_offered_without_its_newline(
-    clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    clean_environment: pathlib.Path, tried_connects: list[Any]
 ) -> None:
     write_auth(clean_environment, json.dumps({"access_token": "from-file\n"}) + "\n")
-    assert offered(Cape(**REMOTE), None, monkeypatch) == ("from-file", "access")
+    assert offered(Cape(**REMOTE), None, tried_connects) == ("from-file", "access")
 
 
 def test_a_token_given_goes_before_the_login(
-    clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    clean_environment: pathlib.Path, tried_connects: list[Any]
 ) -> None:
     write_auth(clean_environment, json.dumps({"access_token": "from-file"}))
     cape = Cape(access_token="given\n", **REMOTE)
-    assert offered(cape, None, monkeypatch) == ("given", "access")
-    assert offered(cape, "for-one", monkeypatch) == ("for-one", "function")
+    assert offered(cape, None, tried_connects) == ("given", "access")
+    assert offered(cape, "for-one", tried_connects) == ("for-one", "function")
 
 
-def test_a_function_token_needs_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert offered(Cape(**REMOTE), "for-one", monkeypatch) == ("for-one", "function")
+def test_a_function_token_needs_no_login(tried_connects: list[Any]) -> None:
+    assert offered(Cape(**REMOTE), "for-one", tried_connects) == ("for-one", "function")
 
 
 def test_another_service_needs_a_token_at_connect() -> None:
@@ -450,25 +443,25 @@ def test_another_service_needs_a_token_at_connect() -> None:
 
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:9", "ws://localhost:9", "wss://[::1]:9"])
 def test_a_service_on_this_machine_needs_no_token(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    url: str, tried_connects: list[Any]
 ) -> None:
-    assert offered(Cape(url=url, policy="any"), None, monkeypatch) == (None, None)
+    assert offered(Cape(url=url, policy="any"), None, tried_connects) == (None, None)
 
 
 def test_a_service_on_this_machine_is_offered_the_login_that_there_is(
-    clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    clean_environment: pathlib.Path, tried_connects: list[Any]
 ) -> None:
     write_auth(clean_environment, json.dumps({"access_token": "from-file"}))
     cape = Cape(url="ws://127.0.0.1:9", policy="any")
-    assert offered(cape, None, monkeypatch) == ("from-file", "access")
+    assert offered(cape, None, tried_connects) == ("from-file", "access")
 
 
 def test_the_login_never_goes_out_in_the_clear(
-    clean_environment: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    clean_environment: pathlib.Path, tried_connects: list[Any]
 ) -> None:
     write_auth(clean_environment, json.dumps({"access_token": "from-file"}))
     cape = Cape(url="ws://enclave.example.com", policy="any", insecure_ws=True)
-    assert offered(cape, None, monkeypatch) == (None, None)
+    assert offered(cape, None, tried_connects) == (None, None)
 
 
 def test_plaintext_to_another_machine_is_refused_unless_it_is_allowed_by_name() -> None:
@@ -478,8 +471,8 @@ def test_plaintext_to_another_machine_is_refused_unless_it_is_allowed_by_name() 
     assert caught.value.reason == "argument.insecure_url"
 
 
-def test_an_empty_token_offers_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert offered(Cape(access_token="", **REMOTE), None, monkeypatch) == (None, None)
+def test_an_empty_token_offers_none(tried_connects: list[Any]) -> None:
+    assert offered(Cape(access_token="", **REMOTE), None, tried_connects) == (None, None)
 
 
 def test_a_token_that_is_not_text_is_a_type_error(enclave: LocalEnclave) -> None:

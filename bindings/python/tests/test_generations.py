@@ -30,19 +30,6 @@ def offline() -> Cape:
     return Cape()
 
 
-@pytest.fixture
-def offered(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The options of the connects that were tried."""
-    tried: list[dict[str, Any]] = []
-
-    def connect(options: dict[str, Any]) -> Any:
-        tried.append(options)
-        raise pycape.ConnectError("not here")
-
-    monkeypatch.setattr("pycape._ffi.connect", connect)
-    return tried
-
-
 # FunctionRef.
 
 
@@ -294,20 +281,20 @@ def test_what_is_no_path_is_a_type_error() -> None:
         (lambda cape: cape.function_context("f", Token("t")).__enter__(), ("t", "access")),
     ],
 )
-def test_which_token_is_offered_and_as_what(offered: list[Any], call: Any, expected: Any) -> None:
+def test_which_token_is_offered_and_as_what(tried_connects: list[Any], call: Any, expected: Any) -> None:
     cape = Cape("wss://enclave.example.com", "own", policy="any")
     with pytest.raises(pycape.ConnectError):
         call(cape)
-    assert (offered[0]["token"], offered[0]["token_type"]) == expected
+    assert (tried_connects[0]["token"], tried_connects[0]["token_type"]) == expected
 
 
-def test_set_auth_type_says_what_a_token_is(offered: list[Any]) -> None:
+def test_set_auth_type_says_what_a_token_is(tried_connects: list[Any]) -> None:
     reference = FunctionRef("f", token="t")
     assert reference.auth_type is FunctionAuthType.FUNCTION_TOKEN
     reference.set_auth_type(FunctionAuthType.AUTH0)
     with pytest.raises(pycape.ConnectError):
         Cape("wss://enclave.example.com", policy="any").connect(reference)
-    assert offered[0]["token_type"] == "access"
+    assert tried_connects[0]["token_type"] == "access"
 
 
 def test_two_tokens_for_one_call_are_a_value_error(enclave: LocalEnclave) -> None:

@@ -32,20 +32,14 @@ def login(clean_environment: pathlib.Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def offered(monkeypatch: pytest.MonkeyPatch) -> Offered:
+def offered(tried_connects: list[dict[str, Any]]) -> Offered:
     """Gives the token that a connect would offer."""
 
     def connect(cape: Cape) -> str | None:
-        seen: dict[str, Any] = {}
-
-        def tried(options: dict[str, Any]) -> Any:
-            seen.update(options)
-            raise pycape.ConnectError("not here")
-
-        monkeypatch.setattr("pycape._ffi.connect", tried)
         with pytest.raises(pycape.ConnectError):
             cape.connect("user/name")
-        return seen.get("token")
+        token: str | None = tried_connects[-1].get("token")
+        return token
 
     return connect
 
