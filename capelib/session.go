@@ -44,6 +44,8 @@ type session struct {
 
 	turn sync.Mutex // held by who takes from the queue and writes
 
+	patience patience // see [Call.Linger]
+
 	mu          sync.Mutex
 	queue       []*Call // not yet taken by the writer
 	unanswered  []*Call // waiting for their replies, oldest first
@@ -131,7 +133,10 @@ func (s *session) prepare() {
 func (s *session) alone(r *Call) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.queue) == 1 && s.queue[0] == r && len(s.unanswered) == 0
+	if len(s.unanswered) > 0 {
+		return s.unanswered[0] == r && len(s.unanswered)+len(s.queue) == 1
+	}
+	return len(s.queue) == 1 && s.queue[0] == r
 }
 
 // writeOwn sends the request of a caller who waits for its result anyway, if it is next and nobody

@@ -67,6 +67,10 @@ func (o *operation) underway() underway {
 
 // wait waits for the end of the operation; 0 is without a limit of its own.
 func (o *operation) wait(limit time.Duration) error {
+	work := o.underway()
+	if call, ok := work.(*capelib.Call); ok {
+		call.Linger()
+	}
 	var expired <-chan time.Time
 	if limit > 0 {
 		timer := time.NewTimer(limit)
@@ -74,7 +78,7 @@ func (o *operation) wait(limit time.Duration) error {
 		expired = timer.C
 	}
 	select {
-	case <-o.underway().Done():
+	case <-work.Done():
 		if o.listed != nil {
 			<-o.listed // at once; whoever waited finds it in the queue, ahead of what ends later
 		}

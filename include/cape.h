@@ -231,7 +231,11 @@ CAPE_API int32_t cape_invoke_start(cape_handle conn, const uint8_t *input, size_
 
 /* Waits until the operation has ended, in whatever way: CAPE_OK says only that. It waits for
  * timeout_ms milliseconds at most, and 0 means as long as the operation may take by its own
- * deadline. CAPE_E_TIMEOUT with reason "timeout.wait": the operation goes on. */
+ * deadline. CAPE_E_TIMEOUT with reason "timeout.wait": the operation goes on.
+ *
+ * For an invoke that is alone on its connection the thread stays awake for up to half a millisecond,
+ * and lets others have the processor, where replies came that soon before: it has the result sooner
+ * than one that has to be woken, as cape_invoke has. */
 CAPE_API int32_t cape_op_wait(cape_handle operation, uint32_t timeout_ms, cape_error *err);
 
 /* Hands over the outcome of an operation that has ended, and closes the operation. Never waits.
