@@ -127,7 +127,7 @@ func (g *group) measure(share time.Duration, minimum int) error {
 	for _, s := range g.steps {
 		batches += 1 + len(s.base)
 	}
-	batch := min(max(share/time.Duration(8*batches), 50*time.Microsecond), 20*time.Millisecond)
+	batch := min(max(share/time.Duration(8*batches), 50*time.Microsecond), 50*time.Millisecond)
 	for _, r := range g.rows() {
 		if err := r.calibrate(batch); err != nil {
 			return err

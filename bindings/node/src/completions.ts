@@ -20,7 +20,7 @@ const BATCH = 256;
  * their turn. What the program does with results, such as starting calls, comes on top.
  */
 const TURN = 4;
-const SHARE = 16;
+const SHARE = 4;
 
 const pending = new Map<number, Ended>();
 let queue: Place | undefined;
@@ -30,6 +30,10 @@ const operations = wideNumbers(BATCH);
 const count = wideNumbers(1);
 let taken = 0;
 let next = 0;
+/** The rest is handed over in the next turn of the event loop. */
+let isLeft = false;
+/** The library has told of more since it was asked last. */
+let isMore = false;
 
 /** The handle of the queue, for starting an operation. */
 export function completionQueue(): bigint {
@@ -83,9 +87,12 @@ export function forget(operation: number): void {
   }
 }
 
-/** Keeps the descriptor being read, whatever is left to hand over. */
+/** Keeps the descriptor being read. What is left of the last turn comes first, and not on top. */
 function onWakeUp(): boolean {
-  drain();
+  isMore = true;
+  if (!isLeft) {
+    drain();
+  }
   return true;
 }
 
@@ -93,8 +100,10 @@ function onWakeUp(): boolean {
 function drain(): void {
   const began = performance.now();
   let handed = 0;
+  isLeft = false;
   do {
     if (next === taken) {
+      isMore = false;
       const result = status("cape_queue_take", queue?.[0] ?? 0n, operations, BATCH, count);
       if (result !== 0) {
         lost(failed(result));
@@ -109,11 +118,12 @@ function drain(): void {
       forget(operation);
       ended?.();
       if (++handed === SHARE || performance.now() - began > TURN) {
+        isLeft = true;
         setImmediate(drain);
         return;
       }
     }
-  } while (taken === BATCH);
+  } while (isMore || taken === BATCH);
 }
 
 /** Nobody will be told by this queue any more. The next operation opens another. */

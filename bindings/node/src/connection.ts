@@ -1,9 +1,19 @@
 import type { CheckedOptions } from "./call_options.js";
+import type { ClosedError } from "./errors.js";
 import { neverSent, notSent } from "./failure.js";
 import { close, type Place, reserve, vacate } from "./handles.js";
 import { withJSON } from "./native_options.js";
 import { Operation } from "./operation.js";
 import type { Report } from "./report.js";
+import { Turns } from "./turns.js";
+
+/**
+ * How many calls of a connection are with the library at once. The enclave runs them one after the other, so that
+ * more would not be faster. While even more are wanted, there is so much to do with results that the library has to
+ * leave the event loop more of the processors: then it is fewer.
+ */
+const AT_ONCE = 64;
+const AT_ONCE_IN_A_CROWD = 24;
 
 /** Closes what nobody can close any more. Operations keep their connection, so that none is under way. */
 const forgotten = new FinalizationRegistry<Place>((place) => {
@@ -17,6 +27,7 @@ const forgotten = new FinalizationRegistry<Place>((place) => {
 /** An attested connection to one function. */
 export class Connection {
   #place: Place | undefined;
+  readonly #turns = new Turns(AT_ONCE, AT_ONCE_IN_A_CROWD);
   /** How the enclave's document was judged. */
   readonly report: Report;
 
@@ -48,15 +59,48 @@ export class Connection {
    * Sends input and resolves to the result. input is copied before this returns. timeout is in
    * milliseconds.
    */
-  invoke(input: Uint8Array, timeout: number, { signal, onProgress }: Omit<CheckedOptions, "timeout">): Promise<Buffer> {
-    if (this.#place === undefined) {
-      throw notSent("the connection was closed before the request left: connect again");
+  async invoke(input: Uint8Array, timeout: number, options: Omit<CheckedOptions, "timeout">): Promise<Buffer> {
+    this.#open();
+    if (options.signal?.aborted) {
+      throw neverSent(options.signal);
     }
-    if (signal?.aborted) {
-      throw neverSent(signal);
+    let operation: Operation;
+    if (this.#turns.take()) {
+      operation = this.#start(input, timeout, options);
+    } else {
+      const copy = Buffer.from(input);
+      try {
+        const left = await this.#turns.wait(timeout, options.signal);
+        operation = this.#start(copy, left, options);
+      } finally {
+        copy.fill(0);
+      }
     }
-    return new Operation("cape_invoke_start", [this.#place[0], input, input.length, timeout], { signal, onProgress, owner: this }).outcome();
+    try {
+      return await operation.outcome();
+    } finally {
+      this.#turns.give();
+    }
   }
+
+  /** For who has a turn. */
+  #start(input: Uint8Array, timeout: number, { signal, onProgress }: Omit<CheckedOptions, "timeout">): Operation {
+    try {
+      return new Operation("cape_invoke_start", [this.#open(), input, input.length, timeout], { signal, onProgress, owner: this });
+    } catch (error) {
+      this.#turns.give();
+      throw error;
+    }
+  }
+
+  #open(): bigint {
+    if (this.#place === undefined) {
+      throw this.#closed();
+    }
+    return this.#place[0] as bigint;
+  }
+
+  readonly #closed = (): ClosedError => notSent("the connection was closed before the request left: connect again");
 
   /** Closes the connection, which ends its operations. Does nothing the second time. */
   close(): void {
@@ -64,6 +108,7 @@ export class Connection {
       forgotten.unregister(this);
       close(this.#place);
       this.#place = undefined;
+      this.#turns.end(this.#closed);
     }
   }
 }
