@@ -1,6 +1,7 @@
 package capelib
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -19,7 +20,15 @@ func started(t *testing.T, c *Conn) *Call {
 	return call
 }
 
+func needTwoProcessors(t *testing.T) {
+	t.Helper()
+	if runtime.GOMAXPROCS(0) == 1 {
+		t.Skip("nobody lingers on one processor: this needs two")
+	}
+}
+
 func TestWhoLingeredInVainSleepsEverLonger(t *testing.T) {
+	needTwoProcessors(t)
 	release := make(chan struct{})
 	address := serve(t, func(*transport.Conn) { <-release })
 	defer close(release)
@@ -41,6 +50,7 @@ func TestWhoLingeredInVainSleepsEverLonger(t *testing.T) {
 }
 
 func TestWhoHadAReplyInTimeLingersAgain(t *testing.T) {
+	needTwoProcessors(t)
 	address := serve(t, func(peer *transport.Conn) {
 		for {
 			if _, _, err := peer.Read(); err != nil {
@@ -68,6 +78,7 @@ func TestWhoHadAReplyInTimeLingersAgain(t *testing.T) {
 }
 
 func TestNobodyLingersBesideOtherCalls(t *testing.T) {
+	needTwoProcessors(t)
 	release := make(chan struct{})
 	address := serve(t, func(*transport.Conn) { <-release })
 	defer close(release)

@@ -67,15 +67,15 @@ func (o *operation) underway() underway {
 
 // wait waits for the end of the operation; 0 is without a limit of its own.
 func (o *operation) wait(limit time.Duration) error {
-	work := o.underway()
-	if call, ok := work.(*capelib.Call); ok {
-		call.Linger()
-	}
 	var expired <-chan time.Time
 	if limit > 0 {
 		timer := time.NewTimer(limit)
 		defer timer.Stop()
 		expired = timer.C
+	}
+	work := o.underway()
+	if call, ok := work.(*capelib.Call); ok {
+		call.Linger()
 	}
 	select {
 	case <-work.Done():

@@ -233,9 +233,10 @@ CAPE_API int32_t cape_invoke_start(cape_handle conn, const uint8_t *input, size_
  * timeout_ms milliseconds at most, and 0 means as long as the operation may take by its own
  * deadline. CAPE_E_TIMEOUT with reason "timeout.wait": the operation goes on.
  *
- * For an invoke that is alone on its connection the thread stays awake for up to half a millisecond,
- * and lets others have the processor, where replies came that soon before: it has the result sooner
- * than one that has to be woken, as cape_invoke has. */
+ * For an invoke that is alone on its connection, the thread may stay awake for the first half
+ * millisecond, and have its result sooner than a thread that has to be woken. One thread of the
+ * process does so at a time, where that was of use before, and on Linux it leaves the processor to
+ * any thread that wants it. cape_invoke always sleeps. */
 CAPE_API int32_t cape_op_wait(cape_handle operation, uint32_t timeout_ms, cape_error *err);
 
 /* Hands over the outcome of an operation that has ended, and closes the operation. Never waits.

@@ -43,9 +43,10 @@ export interface RunArguments extends InvokeArguments {
  * `run({ id, data })`, `disconnect()`. Results are bytes in both manners, unless the client was made
  * with `results: "text"`.
  *
- * Calls on one connection may overlap, in any number; results come in the order of the calls. Up to
- * 64 are on their way at once, fewer while more are wanted, and the others wait in this process. No call blocks the event loop, which goes on for as long as one is under way: an open connection
- * alone does not keep the program from ending. After a FunctionError the connection goes on.
+ * Calls on one connection may overlap, in any number; results come in the order of the calls. Where
+ * more than 64 are wanted at once, some wait in this process until others have ended; their deadlines
+ * do not. No call blocks the event loop, which goes on for as long as one is under way: an open
+ * connection alone does not keep the program from ending. After a FunctionError the connection goes on.
  */
 export class Cape<R extends Results = "bytes"> extends ServiceClient<R> {
   readonly #options: ClientOptions<R>;

@@ -7,14 +7,6 @@ import { Operation } from "./operation.js";
 import type { Report } from "./report.js";
 import { Turns } from "./turns.js";
 
-/**
- * How many calls of a connection are with the library at once. The enclave runs them one after the other, so that
- * more would not be faster. While even more are wanted, there is so much to do with results that the library has to
- * leave the event loop more of the processors: then it is fewer.
- */
-const AT_ONCE = 64;
-const AT_ONCE_IN_A_CROWD = 24;
-
 /** Closes what nobody can close any more. Operations keep their connection, so that none is under way. */
 const forgotten = new FinalizationRegistry<Place>((place) => {
   close(place);
@@ -24,10 +16,12 @@ const forgotten = new FinalizationRegistry<Place>((place) => {
   });
 });
 
+type Options = Omit<CheckedOptions, "timeout">;
+
 /** An attested connection to one function. */
 export class Connection {
   #place: Place | undefined;
-  readonly #turns = new Turns(AT_ONCE, AT_ONCE_IN_A_CROWD);
+  readonly #turns = new Turns();
   /** How the enclave's document was judged. */
   readonly report: Report;
 
@@ -59,23 +53,12 @@ export class Connection {
    * Sends input and resolves to the result. input is copied before this returns. timeout is in
    * milliseconds.
    */
-  async invoke(input: Uint8Array, timeout: number, options: Omit<CheckedOptions, "timeout">): Promise<Buffer> {
+  async invoke(input: Uint8Array, timeout: number, options: Options): Promise<Buffer> {
     this.#open();
     if (options.signal?.aborted) {
       throw neverSent(options.signal);
     }
-    let operation: Operation;
-    if (this.#turns.take()) {
-      operation = this.#start(input, timeout, options);
-    } else {
-      const copy = Buffer.from(input);
-      try {
-        const left = await this.#turns.wait(timeout, options.signal);
-        operation = this.#start(copy, left, options);
-      } finally {
-        copy.fill(0);
-      }
-    }
+    const operation = this.#turns.take() ? this.#startNow(input, timeout, options) : await this.#startLater(input, timeout, options);
     try {
       return await operation.outcome();
     } finally {
@@ -83,14 +66,26 @@ export class Connection {
     }
   }
 
-  /** For who has a turn. */
-  #start(input: Uint8Array, timeout: number, { signal, onProgress }: Omit<CheckedOptions, "timeout">): Operation {
+  #startNow(input: Uint8Array, timeout: number, options: Options): Operation {
     try {
-      return new Operation("cape_invoke_start", [this.#open(), input, input.length, timeout], { signal, onProgress, owner: this });
+      return this.#start(input, timeout, options);
     } catch (error) {
-      this.#turns.give();
+      this.#turns.giveUnused();
       throw error;
     }
+  }
+
+  async #startLater(input: Uint8Array, timeout: number, options: Options): Promise<Operation> {
+    const copy = Buffer.from(input);
+    try {
+      return await this.#turns.wait(timeout, options.signal, (left) => this.#start(copy, left, { ...options, timeout }));
+    } finally {
+      copy.fill(0);
+    }
+  }
+
+  #start(input: Uint8Array, left: number, options: Options & { timeout?: number }): Operation {
+    return new Operation("cape_invoke_start", [this.#open(), input, input.length, left], { ...options, owner: this });
   }
 
   #open(): bigint {
@@ -108,7 +103,7 @@ export class Connection {
       forgotten.unregister(this);
       close(this.#place);
       this.#place = undefined;
-      this.#turns.end(this.#closed);
+      this.#turns.refuse(this.#closed);
     }
   }
 }

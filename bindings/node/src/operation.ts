@@ -26,6 +26,8 @@ export interface OperationOptions {
   signal?: AbortSignal | undefined;
   /** Told how far it is. */
   onProgress?: ((progress: Progress) => void) | undefined;
+  /** Milliseconds of the whole call, where it has waited before: what the library was told is less. */
+  timeout?: number | undefined;
   /** Is not collected before the operation has ended. */
   owner?: object;
 }
@@ -149,9 +151,15 @@ export class Operation {
     const bytes = memory === scratch ? copied(Number(length[0])) : memory;
     if (failure !== undefined) {
       const report = bytes.length === 0 ? undefined : (JSON.parse(bytes.toString()) as Report);
-      return new Refusal(failure, { report, cause: result === Code.CANCELLED ? this.#options.signal?.reason : undefined });
+      return new Refusal(this.#ofTheWholeCall(failure), { report, cause: result === Code.CANCELLED ? this.#options.signal?.reason : undefined });
     }
     return bytes;
+  }
+
+  #ofTheWholeCall(failure: Failed): Failed {
+    const { timeout } = this.#options;
+    const isLate = timeout !== undefined && failure.code === Code.TIMEOUT;
+    return isLate ? { ...failure, message: failure.message.replace(/^the deadline of \S+/, `the deadline of ${timeout}ms`) } : failure;
   }
 
   #result(memory: Buffer): number {

@@ -2,98 +2,140 @@ import { onAbort } from "./aborting.js";
 import { Code, type CapeError, TimeoutError } from "./errors.js";
 import { neverSent } from "./failure.js";
 
-/** What ended a wait: nothing where the turn has come, otherwise what makes the error. */
-type Refusal = (() => CapeError) | undefined;
-
-interface Waiter {
-  /** By the clock of performance.now(). */
-  readonly deadline: number;
-  readonly resolve: (refusal: Refusal) => void;
-  readonly late: () => CapeError;
-  ignoreSignal: (() => void) | undefined;
-}
-
+/** How many calls may go on at once wherever no more are wanted. */
+const MANY = 64;
+/** The bounds of how many go on at once while more than {@link MANY} are wanted. */
+const LEAST = 24;
+const MOST = 1024;
 /** How many calls start one after the other before the event loop goes on. To start one takes a while. */
 const IN_A_ROW = 8;
+/** Milliseconds without a result after which more may start: what there is has not come back from the network yet. */
+const QUIET = 10;
+/** Milliseconds that a call has to have left to be worth starting. */
+const TOO_LATE = 5;
 
-/** Bounds how many calls go on at once. The others wait, and have their turns in order. */
+interface Waiter {
+  /** Of performance.now(). */
+  readonly deadline: number;
+  /** Ends the wait: starts the call where there is no refusal, and tells whether it goes on. */
+  readonly end: (refusal?: () => CapeError) => boolean;
+  readonly late: () => CapeError;
+}
+
+/**
+ * Says when the calls of a connection may start. The enclave runs them one after the other, so that it is enough to
+ * have as many on their way as the network and the enclave hold. With more of them, sealing and results take the
+ * processors from the event loop. So where many are wanted, few start before there are results, and more and more
+ * while there are none. The others wait, and start in the order in which they came.
+ */
 export class Turns {
-  readonly #most: number;
-  readonly #mostInACrowd: number;
-  #taken = 0;
-  /** How many were taken since one was given back, or the event loop went on. */
+  /** How many may go on while more than {@link MANY} are wanted. */
+  #atOnce = LEAST;
+  #goingOn = 0;
+  #ended = 0;
+  /** How many were started since one ended, or since the event loop was seen to go on. */
   #inARow = 0;
   #isPaused = false;
+  #quiet: NodeJS.Timeout | undefined;
   readonly #waiting = new Set<Waiter>();
   /** One for all that wait, for the earliest of their deadlines or before. */
   #timer: NodeJS.Timeout | undefined;
   #timerEnd = Infinity;
 
-  /** @param mostInACrowd - how many go on at once while more than most are wanted. */
-  constructor(most: number, mostInACrowd: number) {
-    this.#most = most;
-    this.#mostInACrowd = mostInACrowd;
-  }
-
   /** Takes a turn, if there is one at once. */
   take(): boolean {
-    if (this.#waiting.size > 0 || this.#taken >= this.#most || this.#inARow >= IN_A_ROW) {
+    if (this.#waiting.size > 0 || this.#goingOn >= MANY || this.#inARow >= IN_A_ROW) {
       return false;
     }
-    this.#taken++;
+    this.#goingOn++;
     this.#inARow++;
     return true;
   }
 
   /**
-   * Waits for a turn, at most so many milliseconds, and resolves to how many of them are left.
+   * Waits for a turn, at most so many milliseconds, and then calls start at once, with those that are left. Resolves to
+   * what that returns; what it throws is thrown here, and the turn is given back.
    *
-   * @throws TimeoutError, CancelledError once signal is aborted, and what {@link Turns.end} was given.
+   * @throws TimeoutError, CancelledError once signal is aborted, and what {@link Turns.refuse} was given.
    */
-  async wait(timeout: number, signal?: AbortSignal): Promise<number> {
+  async wait<T extends object>(timeout: number, signal: AbortSignal | undefined, start: (left: number) => T): Promise<T> {
     const deadline = performance.now() + timeout;
-    const refusal = await new Promise<Refusal>((resolve) => {
-      const waiter: Waiter = { deadline, resolve, late: () => late(timeout), ignoreSignal: undefined };
-      waiter.ignoreSignal = signal && onAbort(signal, () => this.#settle(waiter, () => neverSent(signal)));
+    const begun = await new Promise<{ started: T } | { refusal: () => unknown }>((resolve) => {
+      const end = (refusal?: () => CapeError): boolean => {
+        this.#waiting.delete(waiter);
+        try {
+          resolve(refusal === undefined ? { started: start(Math.ceil(deadline - performance.now())) } : { refusal });
+          return refusal === undefined;
+        } catch (error) {
+          resolve({ refusal: () => withStackOfHere(error) });
+          return false;
+        } finally {
+          ignoreSignal?.();
+        }
+      };
+      const waiter: Waiter = { deadline, end, late: () => late(timeout) };
+      const ignoreSignal = signal && onAbort(signal, () => this.#drop(waiter, () => neverSent(signal)));
       this.#waiting.add(waiter);
       this.#watch(deadline);
       this.#fill();
     });
-    if (refusal !== undefined) {
-      throw refusal();
+    if ("refusal" in begun) {
+      throw begun.refusal();
     }
-    return Math.max(1, Math.ceil(deadline - performance.now()));
+    return begun.started;
   }
 
-  /** Gives a turn back, for whoever has waited longest. */
+  /** Gives back the turn of a call that was not started. */
+  giveUnused(): void {
+    this.#goingOn--;
+    this.#fill();
+  }
+
+  /** Gives back the turn of a call that has ended. */
   give(): void {
-    this.#taken--;
+    this.#goingOn--;
+    this.#ended++;
     this.#inARow = 0;
+    this.#atOnce = Math.max(LEAST, this.#atOnce * (1 - 1 / 256));
     this.#fill();
   }
 
   /** Refuses all that wait. */
-  end(refusal: () => CapeError): void {
+  refuse(why: () => CapeError): void {
     for (const waiter of this.#waiting) {
-      this.#settle(waiter, refusal);
+      waiter.end(why);
     }
+    this.#unwatch();
   }
 
-  /** Gives those who wait the turns that there are, now or after the event loop has gone on. */
+  #drop(waiter: Waiter, why: () => CapeError): void {
+    waiter.end(why);
+    this.#fill();
+  }
+
+  /** Starts those who wait, as many as there are turns, now or after the event loop has gone on. */
   #fill(): void {
     for (const waiter of this.#waiting) {
-      const isCrowd = this.#taken + this.#waiting.size > this.#most;
-      if (this.#taken >= (isCrowd ? this.#mostInACrowd : this.#most)) {
+      const isCrowd = this.#goingOn + this.#waiting.size > MANY;
+      if (this.#goingOn >= (isCrowd ? this.#atOnce : MANY)) {
+        this.#listen();
         return;
       }
       if (this.#inARow >= IN_A_ROW) {
         this.#pause();
         return;
       }
-      this.#taken++;
+      if (waiter.deadline - performance.now() < TOO_LATE) {
+        waiter.end(waiter.late);
+        continue;
+      }
       this.#inARow++;
-      this.#settle(waiter, undefined);
+      this.#goingOn++;
+      if (!waiter.end()) {
+        this.#goingOn--;
+      }
     }
+    this.#unwatch();
   }
 
   #pause(): void {
@@ -107,14 +149,20 @@ export class Turns {
     }
   }
 
-  #settle(waiter: Waiter, refusal: Refusal): void {
-    this.#waiting.delete(waiter);
-    waiter.ignoreSignal?.();
-    if (this.#waiting.size === 0) {
-      clearTimeout(this.#timer);
-      this.#timerEnd = Infinity;
+  /** Lets more start when nothing ends for a while. Where that is because this thread was kept busy, it says nothing. */
+  #listen(): void {
+    if (this.#quiet === undefined) {
+      const ended = this.#ended;
+      const due = performance.now() + QUIET;
+      this.#quiet = setTimeout(() => {
+        this.#quiet = undefined;
+        if (this.#ended === ended && performance.now() < due + QUIET) {
+          this.#atOnce = Math.min(MOST, 2 * this.#atOnce);
+          this.#inARow = 0;
+        }
+        this.#fill();
+      }, QUIET);
     }
-    waiter.resolve(refusal);
   }
 
   /** Sees to it that the timer fires by then. */
@@ -126,20 +174,37 @@ export class Turns {
     }
   }
 
+  /** Nobody waits any more. */
+  #unwatch(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#quiet);
+    this.#timerEnd = Infinity;
+    this.#quiet = undefined;
+  }
+
   #expire(): void {
     this.#timerEnd = Infinity;
     const now = performance.now();
     for (const waiter of this.#waiting) {
       if (waiter.deadline <= now) {
-        this.#settle(waiter, waiter.late);
+        waiter.end(waiter.late);
       } else {
         this.#watch(waiter.deadline);
       }
     }
+    this.#fill();
   }
 }
 
 function late(timeout: number): CapeError {
   const message = `the deadline of ${timeout} ms passed while the call waited for others, before the request was sent: it can be repeated safely`;
   return new TimeoutError(message, { code: Code.TIMEOUT, reason: "timeout.not_sent" });
+}
+
+/** The error of a start, which was made while another call ended, as if it were made for whoever waits. */
+function withStackOfHere(error: unknown): unknown {
+  if (error instanceof Error) {
+    Error.captureStackTrace(error, withStackOfHere);
+  }
+  return error;
 }

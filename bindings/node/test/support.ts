@@ -29,3 +29,13 @@ export function fault(kind: abstract new (...args: never[]) => Error, reason: st
     return true;
   };
 }
+
+/** Lets the event loop go on until the condition holds; an error where it does not for 20 s. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  for (const end = performance.now() + 20_000; !holds(); ) {
+    if (performance.now() > end) {
+      throw new Error(`${what}: not within 20 s`);
+    }
+    await new Promise(setImmediate);
+  }
+}

@@ -9,7 +9,7 @@ import { Worker } from "node:worker_threads";
 
 import { ACCEPT_ANY_ENCLAVE, Cape, type Counters, counters, LocalEnclave } from "libcape";
 
-import { functionFolder, packageFolder, python, repository } from "./support.js";
+import { functionFolder, packageFolder, python, repository, until } from "./support.js";
 
 const library = pathToFileURL(`${packageFolder}dist/index.js`).href;
 
@@ -73,9 +73,7 @@ describe("worker threads", { timeout: 120_000 }, () => {
       ),
     );
     assert.deepEqual(new Set(await Promise.all(workers.map(said))), new Set(["busy"]));
-    while (counters().handles.operations < 200) {
-      await new Promise(setImmediate);
-    }
+    await until("hundreds of operations", () => counters().handles.operations > 500);
     await Promise.all(workers.map((each) => each.terminate()));
     assert.deepEqual(counters().handles, atFirst);
   });
