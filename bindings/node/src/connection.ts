@@ -5,7 +5,7 @@ import { close, type Place, reserve, vacate } from "./handles.js";
 import { withJSON } from "./native_options.js";
 import { Operation } from "./operation.js";
 import type { Report } from "./report.js";
-import { Turns } from "./turns.js";
+import { NotStarted, Turns } from "./turns.js";
 
 /** Closes what nobody can close any more. Operations keep their connection, so that none is under way. */
 const forgotten = new FinalizationRegistry<Place>((place) => {
@@ -58,34 +58,33 @@ export class Connection {
     if (options.signal?.aborted) {
       throw neverSent(options.signal);
     }
-    const operation = this.#turns.take() ? this.#startNow(input, timeout, options) : await this.#startLater(input, timeout, options);
+    const turns = this.#turns;
+    let operation: Operation | NotStarted;
+    if (turns.take()) {
+      try {
+        operation = this.#start(input, timeout, options);
+      } catch (error) {
+        turns.giveUnused();
+        throw error;
+      }
+    } else {
+      const copy = Buffer.from(input);
+      operation = await turns.wait(timeout, options.signal, (left) => this.#start(copy, left, options, timeout));
+      copy.fill(0);
+    }
+    if (operation instanceof NotStarted) {
+      throw operation.error();
+    }
     try {
       return await operation.outcome();
     } finally {
-      this.#turns.give();
+      turns.give();
     }
   }
 
-  #startNow(input: Uint8Array, timeout: number, options: Options): Operation {
-    try {
-      return this.#start(input, timeout, options);
-    } catch (error) {
-      this.#turns.giveUnused();
-      throw error;
-    }
-  }
-
-  async #startLater(input: Uint8Array, timeout: number, options: Options): Promise<Operation> {
-    const copy = Buffer.from(input);
-    try {
-      return await this.#turns.wait(timeout, options.signal, (left) => this.#start(copy, left, { ...options, timeout }));
-    } finally {
-      copy.fill(0);
-    }
-  }
-
-  #start(input: Uint8Array, left: number, options: Options & { timeout?: number }): Operation {
-    return new Operation("cape_invoke_start", [this.#open(), input, input.length, left], { ...options, owner: this });
+  /** @param timeout - of the whole call, where it has waited before */
+  #start(input: Uint8Array, left: number, { signal, onProgress }: Options, timeout?: number): Operation {
+    return new Operation("cape_invoke_start", [this.#open(), input, input.length, left], { signal, onProgress, timeout, owner: this });
   }
 
   #open(): bigint {

@@ -5,7 +5,7 @@ import { neverSent } from "./failure.js";
 /** How many calls may go on at once wherever no more are wanted. */
 const MANY = 64;
 /** The bounds of how many go on at once while more than {@link MANY} are wanted. */
-const LEAST = 24;
+const LEAST = 12;
 const MOST = 1024;
 /** How many calls start one after the other before the event loop goes on. To start one takes a while. */
 const IN_A_ROW = 8;
@@ -14,12 +14,18 @@ const QUIET = 10;
 /** Milliseconds that a call has to have left to be worth starting. */
 const TOO_LATE = 5;
 
+/** A call that was not started. */
+export class NotStarted {
+  /** @param error - makes the error, for whoever waits: its stack is that of the moment. */
+  constructor(readonly error: () => unknown) {}
+}
+
 interface Waiter {
+  readonly timeout: number;
   /** Of performance.now(). */
   readonly deadline: number;
   /** Ends the wait: starts the call where there is no refusal, and tells whether it goes on. */
   readonly end: (refusal?: () => CapeError) => boolean;
-  readonly late: () => CapeError;
 }
 
 /**
@@ -54,35 +60,29 @@ export class Turns {
 
   /**
    * Waits for a turn, at most so many milliseconds, and then calls start at once, with those that are left. Resolves to
-   * what that returns; what it throws is thrown here, and the turn is given back.
-   *
-   * @throws TimeoutError, CancelledError once signal is aborted, and what {@link Turns.refuse} was given.
+   * what that returns. It is not called when the time is over, when signal is aborted, or after {@link Turns.refuse}.
    */
-  async wait<T extends object>(timeout: number, signal: AbortSignal | undefined, start: (left: number) => T): Promise<T> {
+  wait<T extends object>(timeout: number, signal: AbortSignal | undefined, start: (left: number) => T): Promise<T | NotStarted> {
     const deadline = performance.now() + timeout;
-    const begun = await new Promise<{ started: T } | { refusal: () => unknown }>((resolve) => {
+    return new Promise((resolve) => {
       const end = (refusal?: () => CapeError): boolean => {
         this.#waiting.delete(waiter);
         try {
-          resolve(refusal === undefined ? { started: start(Math.ceil(deadline - performance.now())) } : { refusal });
+          resolve(refusal === undefined ? start(Math.ceil(deadline - performance.now())) : new NotStarted(refusal));
           return refusal === undefined;
         } catch (error) {
-          resolve({ refusal: () => withStackOfHere(error) });
+          resolve(new NotStarted(() => withStackOfHere(error)));
           return false;
         } finally {
           ignoreSignal?.();
         }
       };
-      const waiter: Waiter = { deadline, end, late: () => late(timeout) };
+      const waiter: Waiter = { timeout, deadline, end };
       const ignoreSignal = signal && onAbort(signal, () => this.#drop(waiter, () => neverSent(signal)));
       this.#waiting.add(waiter);
       this.#watch(deadline);
       this.#fill();
     });
-    if ("refusal" in begun) {
-      throw begun.refusal();
-    }
-    return begun.started;
   }
 
   /** Gives back the turn of a call that was not started. */
@@ -126,7 +126,7 @@ export class Turns {
         return;
       }
       if (waiter.deadline - performance.now() < TOO_LATE) {
-        waiter.end(waiter.late);
+        waiter.end(() => late(waiter.timeout));
         continue;
       }
       this.#inARow++;
@@ -187,7 +187,7 @@ export class Turns {
     const now = performance.now();
     for (const waiter of this.#waiting) {
       if (waiter.deadline <= now) {
-        waiter.end(waiter.late);
+        waiter.end(() => late(waiter.timeout));
       } else {
         this.#watch(waiter.deadline);
       }
