@@ -397,6 +397,7 @@ def test_a_loop_that_is_closed_over_calls_leaves_nothing(
         await cape.connect("local/mischief")
         for _ in range(5):
             pending.append(asyncio.ensure_future(cape.invoke(b"sleep 20")))
+        enclave.set_faults("silent_start")
         pending.append(asyncio.ensure_future(pycape.aio.Cape(enclave=enclave).connect("local/echo")))
         await asyncio.sleep(0)
 
