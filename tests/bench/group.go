@@ -120,10 +120,6 @@ func (g *group) rows() []*row {
 	return all
 }
 
-// longestBatch makes that a small part of a batch in which caches and the placing of threads still
-// settle: all others have had the processors since the last one.
-const longestBatch = 50 * time.Millisecond
-
 // measure runs rounds for about as long as is given, and at least minimum.
 func (g *group) measure(share time.Duration, minimum int) error {
 	deadline := time.Now().Add(share)
@@ -131,7 +127,7 @@ func (g *group) measure(share time.Duration, minimum int) error {
 	for _, s := range g.steps {
 		batches += 1 + len(s.base)
 	}
-	batch := min(max(share/time.Duration(8*batches), 50*time.Microsecond), longestBatch)
+	batch := min(max(share/time.Duration(8*batches), 50*time.Microsecond), 20*time.Millisecond)
 	for _, r := range g.rows() {
 		if err := r.calibrate(batch); err != nil {
 			return err

@@ -73,7 +73,7 @@ describe("worker threads", { timeout: 120_000 }, () => {
       ),
     );
     assert.deepEqual(new Set(await Promise.all(workers.map(said))), new Set(["busy"]));
-    await until("hundreds of operations", () => counters().handles.operations > 500);
+    await until("a thousand operations", () => counters().handles.operations > 1_000);
     await Promise.all(workers.map((each) => each.terminate()));
     assert.deepEqual(counters().handles, atFirst);
   });
